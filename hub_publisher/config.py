@@ -1,0 +1,183 @@
+"""Config: everything a publication depends on, in one frozen and validated place.
+
+Precedence is TOML file < environment (HUB_PUBLISHER_<FIELD>) < command-line flag; cli.py reads the three and
+builds one Config. From Python, `Config(handle="lampkeeper_bot")` is enough.
+"""
+
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from hub_publisher.errors import UsageError
+
+BUNDLED_BASE_MODEL = "smollm2-135m"
+HUGGING_FACE = "huggingface.co"
+LOCAL = "local"
+
+# X allows 1 to 15 word characters, Bluesky domain names, Mastodon user@server: what all of them have in common
+# is that nothing in a handle means anything to a shell, a path or a URL.
+_HANDLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@-]{0,98}[A-Za-z0-9_])?")
+# https://huggingface.co/docs/huggingface_hub/package_reference/utilities#huggingface_hub.utils.validate_repo_id
+_REPO_NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
+
+
+def _option(default: Any, help: str) -> Any:
+    """A field whose help text, with its unit, becomes the help of the command-line flag of the same name."""
+    return field(default=default, metadata={"help": help})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """One publication. Raises UsageError when a value makes no sense; the message names the flag."""
+
+    handle: str = field(metadata={"help": "Account whose posts become the model."})
+
+    archive: Path | None = _option(None, "X data archive: the zip, its unzipped folder, or a bare tweets.js.")
+    from_path: Path | None = _option(None, "File of posts: .jsonl, .json, .csv, .parquet or .txt.")
+    text_column: str | None = _option(
+        None, "Column that holds the text, when it cannot be told from its name."
+    )
+
+    hub: str = _option(
+        "auto", "Where to publish: local, huggingface.co, a URL, or auto (huggingface.co with a token)."
+    )
+    namespace: str | None = _option(
+        None, "User or organisation to publish under [default: the token's user]."
+    )
+    repo_name: str | None = _option(None, "Repository name [default: the handle, lower case].")
+    private: bool = _option(False, "Publish as a private repository.")
+
+    base_model: str = _option(
+        "openai-community/gpt2", "Causal LM to start from: Hub id, folder, or smollm2-135m."
+    )
+    base_revision: str | None = _option(None, "Branch, tag or commit of the base model on the Hub.")
+
+    min_posts: int = _option(50, "Refuse to train on fewer kept posts than this.")
+    heldout_ratio: float = _option(
+        0.1, "Share of the kept posts, the newest, that is only ever used to evaluate."
+    )
+    max_post_tokens: int = _option(512, "Posts longer than this many tokens are cut.")
+
+    # Measured on 770 posts with a 135M model: the best single-pass held-out loss lies near 2e-4 to 4e-4.
+    learning_rate: float = _option(3e-4, "Peak learning rate of AdamW.")
+    warmup_ratio: float = _option(0.05, "Share of the optimizer steps spent warming up.")
+    weight_decay: float = _option(0.0, "Weight decay of AdamW.")
+    max_grad_norm: float = _option(1.0, "Gradients are clipped to this norm.")
+    # One to two passes are enough, a second can hurt: two at most, the better one is kept.
+    num_epochs: int = _option(2, "Passes over the posts at most; training stops early when it gets worse.")
+    tokens_per_batch: int = _option(
+        1024, "Tokens in one optimizer step, padding included, over all processes."
+    )
+    gradient_accumulation_steps: int = _option(1, "Micro-batches that make up one optimizer step.")
+    seed: int = _option(42, "Seed of the split, the order of the posts and the samples.")
+    dtype: str = _option("bfloat16", "Number format of the published weights: bfloat16 or float32.")
+    num_processes: int | None = _option(None, "Training processes [default: one per GPU, or one on CPU].")
+    accelerate_config: Path | None = _option(
+        None, "Accelerate configuration file, as `accelerate config` writes it."
+    )
+
+    prompts: tuple[str, ...] = _option(
+        ("My dream is", "Today I", "The best thing about", "Nobody tells you that"),
+        "Prompt of the samples and of the widget; repeat it for several.",
+    )
+    num_samples: int = _option(5, "Samples drawn for each prompt.")
+    temperature: float = _option(1.0, "Sampling temperature.")
+    top_p: float = _option(0.95, "Share of the probability mass that sampling draws from.")
+
+    wandb: str = _option("auto", "Weights & Biases: auto, online, offline or disabled.")
+    wandb_project: str = _option("hub-publisher", "Weights & Biases project.")
+
+    runs_dir: Path = _option(Path("runs"), "Folder that holds one folder for each publication.")
+    hub_dir: Path = _option(Path("runs/.hub"), "Folder of the local Hub's repositories.")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "handle", check_handle(self.handle))
+        for name in ("archive", "from_path", "accelerate_config", "runs_dir", "hub_dir"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, Path(value).expanduser() if value is not None else None)
+        object.__setattr__(self, "prompts", tuple(self.prompts))
+        _check_numbers(self)
+        _check_names(self)
+
+    @property
+    def name(self) -> str:
+        """Name of the publication: of its folder under `runs_dir` and, by default, of its repository."""
+        return self.repo_name or re.sub(r"[-.]{2,}", "-", self.handle.lower().replace("@", "-"))
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder that holds everything about this publication."""
+        return self.runs_dir / self.name
+
+
+def check_handle(handle: str) -> str:
+    """The handle without a leading @. Raises UsageError when it is not one any service would accept."""
+    bare = handle.strip().removeprefix("@")
+    if not _HANDLE.fullmatch(bare):
+        raise UsageError(
+            f"{handle[:100]!r} is not a handle: letters, digits and _ . - @ only, 100 characters at most.",
+            "Name the account without spaces or slashes: make publish USER=lampkeeper_bot",
+        )
+    return bare
+
+
+def check_repo_name(name: str, what: str) -> None:
+    """Raises UsageError when the Hub would refuse `name`; `what` says which part of the repo id it is."""
+    if not _REPO_NAME.fullmatch(name) or name.endswith((".git", ".ipynb")):
+        raise UsageError(
+            f"The Hub refuses {name[:100]!r} as a {what}: at most 96 letters, digits and _ . -, "
+            "no -- or .., not ending in .git.",
+            "Choose another with --repo-name or --namespace.",
+        )
+
+
+def _check_names(config: Config) -> None:
+    check_repo_name(config.name, "repository name")
+    if config.namespace is not None:
+        check_repo_name(config.namespace, "namespace")
+    if config.archive and config.from_path:
+        raise UsageError(
+            "Both an archive and a file of posts are given.", "Keep one of --archive and --from-path."
+        )
+    if "://" not in config.hub and config.hub not in ("auto", LOCAL, HUGGING_FACE):
+        raise UsageError(
+            f"--hub {config.hub!r} is neither local, huggingface.co nor a URL.",
+            "Try HUB=local or HUB=huggingface.co",
+        )
+    for name, choices in (
+        ("dtype", ("bfloat16", "float32")),
+        ("wandb", ("auto", "online", "offline", "disabled")),
+    ):
+        if getattr(config, name) not in choices:
+            raise UsageError(f"--{name} {getattr(config, name)!r} is not one of {', '.join(choices)}.")
+    if not config.prompts or not all(prompt.strip() for prompt in config.prompts):
+        raise UsageError("--prompts holds an empty prompt.", "Give each prompt at least one word.")
+
+
+def _check_numbers(config: Config) -> None:
+    for name in (
+        "min_posts",
+        "max_post_tokens",
+        "num_epochs",
+        "tokens_per_batch",
+        "gradient_accumulation_steps",
+    ):
+        _require(config, name, getattr(config, name) >= 1, "at least 1")
+    for name in ("learning_rate", "max_grad_norm", "temperature"):
+        _require(config, name, getattr(config, name) > 0, "above 0")
+    _require(config, "num_samples", config.num_samples >= 1, "at least 1")
+    _require(config, "num_processes", config.num_processes is None or config.num_processes >= 1, "at least 1")
+    _require(config, "heldout_ratio", 0 < config.heldout_ratio < 1, "between 0 and 1")
+    _require(config, "warmup_ratio", 0 <= config.warmup_ratio < 1, "from 0 to below 1")
+    _require(config, "top_p", 0 < config.top_p <= 1, "above 0 and at most 1")
+    _require(config, "weight_decay", config.weight_decay >= 0, "0 or more")
+    _require(config, "seed", 0 <= config.seed < 2**32, "from 0 to 4294967295")
+
+
+def _require(config: Config, name: str, holds: bool, rule: str) -> None:
+    if not holds:
+        raise UsageError(f"--{name.replace('_', '-')} is {getattr(config, name)}, it must be {rule}.")
+
+
+FIELD_NAMES = frozenset(f.name for f in fields(Config))

@@ -1,0 +1,302 @@
+"""The nouns the stages hand over, in pipeline order, and the file under runs/<name>/ that each lies in.
+
+    Timeline    timeline-<handle>.jsonl   first line: the record without its posts; then one post a line
+    Curation    curation.json             beside posts.jsonl: one KeptPost a line
+    Training    training.json             beside model/: weights, tokenizer, generation_config
+    Evaluation  evaluation.json
+    Card        card.json                 beside model/README.md and model/figures/
+    Receipt     receipt.json              what the Hub holds now
+    LoadBack    loadback.json             the published model, loaded by its id in another process
+
+Every record carries the fingerprint of what it was made from and is written last, under a temporary name,
+then renamed: a record that exists with the right fingerprint means that its stage is done.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+POSTS = "posts.jsonl"
+MODEL_DIR = "model"
+
+R = TypeVar("R", bound=BaseModel)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StageRecord(_Record):
+    """What a finished stage leaves. `fingerprint` covers its configuration and the record it read."""
+
+    fingerprint: str
+
+
+class Post(_Record):
+    """One post as its source gave it, before any cleaning."""
+
+    id: str
+    text: str
+    created_at: datetime | None = None
+    language: str | None = None  # as the platform says it, e.g. "en", "und"
+    is_repost: bool = False
+    is_reply: bool = False
+    is_truncated: bool = False  # the source cut the text and the whole is nowhere in it
+    links: tuple[str, ...] = ()  # links exactly as they stand in `text`
+
+
+class Timeline(StageRecord):
+    """The posts of one account, downloaded or read, nothing dropped."""
+
+    source: str  # "sample", "x_archive", "files"
+    handle: str
+    display_name: str
+    bio: str = ""
+    profile_url: str | None = None
+    avatar_file: str | None = None  # name of the picture beside the record
+    escapes_html: bool = False  # the source writes &amp; &lt; &gt;
+    may_share_texts: bool = True  # False when the source's terms forbid handing its texts on
+    notes: tuple[str, ...] = ()  # what a reader of the data should know, one sentence each
+    posts: tuple[Post, ...] = ()
+
+
+class KeptPost(_Record):
+    """A post as the model sees it. `split` is "train" or "heldout"."""
+
+    id: str
+    text: str
+    created_at: datetime | None = None
+    language: str | None = None  # ISO 639-1 where known
+    split: str = "train"
+
+
+class Account(_Record):
+    """One account's part in the training data. num_downloaded == num_kept + sum(dropped.values())."""
+
+    handle: str
+    display_name: str
+    bio: str
+    profile_url: str | None
+    avatar_file: str | None
+    source: str
+    num_downloaded: int
+    dropped: dict[str, int]  # reason -> posts, in the order the rules run; every reason is there, also with 0
+    num_kept: int
+
+
+class Curation(StageRecord):
+    """What was kept of the timelines, why the rest was not, and how it was split."""
+
+    accounts: tuple[Account, ...]
+    masked: dict[
+        str, int
+    ]  # "emails", "phone_numbers", "special_tokens" -> how many were masked in kept posts
+    languages: dict[str, int]  # ISO 639-1 code or "und" -> kept posts, most frequent first
+    first_post_at: datetime | None
+    last_post_at: datetime | None
+    num_train: int
+    num_heldout: int
+    num_train_characters: int
+    num_heldout_characters: int
+    split_by: str  # "time" or "hash"
+    may_share_texts: bool
+    notes: tuple[str, ...] = ()
+    posts_sha256: str  # of posts.jsonl
+
+
+class BaseModelRecord(_Record):
+    """Facts about the pretrained model. Everything here is public knowledge or None; never a local path."""
+
+    requested: str  # what the configuration named; "a local folder" for a folder
+    hub_id: str | None
+    revision: str | None  # commit on the Hub
+    license: str | None  # the Hub's licence id
+    num_parameters: int
+    substituted_for: str | None = None  # the id that could not be had, when another model took its place
+    notes: tuple[str, ...] = ()  # e.g. that the weights come from a 4-bit quantisation
+
+
+class LogPoint(_Record):
+    """One optimizer step of the training log."""
+
+    step: int
+    epoch: float
+    loss: float  # nats per token, mean over the whole global batch
+    learning_rate: float
+    grad_norm: float
+    num_tokens: int  # seen so far, padding excluded
+    tokens_per_second: float
+
+
+class EpochEval(_Record):
+    """Held-out loss after a pass over the posts (epoch 0: before the first step)."""
+
+    epoch: int
+    step: int
+    eval_loss: float  # nats per token
+
+
+class Training(StageRecord):
+    """How the weights in model/ came about."""
+
+    base_model: BaseModelRecord
+    hyperparameters: dict[
+        str, Any
+    ]  # as the field names them: learning_rate, num_epochs, tokens_per_batch, ...
+    log: tuple[LogPoint, ...]
+    evals: tuple[EpochEval, ...]
+    best_epoch: int
+    stopped_early: bool
+    num_steps: int
+    num_train_tokens: int  # BOS and EOS included, one pass
+    padding_ratio: float  # padding / all tokens computed, over the whole training
+    num_cut_posts: int  # longer than max_post_tokens
+    train_seconds: float
+    peak_memory_bytes: int
+    hardware: str  # e.g. "2 CPU cores (AMD EPYC)", "1 x NVIDIA H100"
+    num_processes: int
+    mixed_precision: str  # "no" or "bf16"
+    versions: dict[str, str]  # package -> version
+    weights_sha256: str  # of model/model.safetensors (of its index when sharded)
+
+
+class Metrics(_Record):
+    """Held-out metrics of one model on the same posts, each post alone, BOS to EOS."""
+
+    eval_loss: float  # nats per token
+    perplexity: float  # exp(eval_loss), per token
+    bits_per_byte: float  # tokenizer-independent: nats / ln 2 / UTF-8 bytes of the posts
+    num_posts: int
+    num_tokens: int
+    num_bytes: int
+
+
+class Samples(_Record):
+    """Continuations of one prompt, the first of their seed, none picked. Each text excludes the prompt."""
+
+    prompt: str
+    tuned: tuple[str, ...]
+    base: tuple[str, ...]
+
+
+class Evaluation(StageRecord):
+    """The tuned model beside its base, on the held-out posts and in words."""
+
+    base: Metrics
+    tuned: Metrics
+    samples: tuple[Samples, ...]
+    sampling: dict[
+        str, Any
+    ]  # temperature, top_p, max_new_tokens, do_sample: what generation_config.json holds too
+    seed: int
+    eval_seconds: float
+
+
+class Card(StageRecord):
+    """The rendered model card: SHA-256 of every file it consists of, by path in the repository."""
+
+    files: dict[str, str]
+
+
+class Receipt(StageRecord):
+    """What was published, read back from the Hub."""
+
+    endpoint: str  # "https://huggingface.co", or the local Hub's URL
+    is_local: bool
+    repo_id: str
+    visibility: str  # "public" or "private"
+    commit: str  # full commit hash
+    url: str  # of the model page
+    files: dict[str, str]  # path in the repository -> SHA-256, every one compared with the remote
+    published_at: datetime
+
+
+class LoadBack(StageRecord):
+    """What a reader of the card gets from `pipeline("text-generation", model=repo_id)`, in a fresh process."""
+
+    prompt: str
+    texts: tuple[str, ...]  # prompt included, as the pipeline returns them
+    stderr: str  # anything the pipeline printed besides; empty when it was silent
+    seconds: float
+
+
+def fingerprint(*parts: Any) -> str:
+    """SHA-256 (hex, 64 characters) of JSON-serialisable `parts`; paths and dates count as their text."""
+    text = json.dumps(parts, sort_keys=True, default=str, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 (hex) of a file, read in pieces."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write `path` whole or not at all: a temporary file beside it, flushed to disk, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with open(handle, "wb") as file:
+            file.writelines([content] if isinstance(content, bytes) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_record(path: Path, record: BaseModel) -> None:
+    """Write a record as indented JSON, atomically."""
+    write_bytes(path, record.model_dump_json(indent=2).encode() + b"\n")
+
+
+def read_record(path: Path, kind: type[R]) -> R | None:
+    """The record at `path`, or None when there is none or it was written by another version."""
+    try:
+        return kind.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def write_jsonl(path: Path, rows: Iterable[BaseModel]) -> None:
+    """One JSON object a line, atomically."""
+    write_bytes(path, (row.model_dump_json(exclude_defaults=True).encode() + b"\n" for row in rows))
+
+
+def read_jsonl(path: Path, kind: type[R]) -> Iterator[R]:
+    """The rows of a file that `write_jsonl` wrote."""
+    with open(path, "rb") as file:
+        for line in file:
+            yield kind.model_validate_json(line)
+
+
+def write_timeline(path: Path, timeline: Timeline) -> None:
+    """The header record on the first line, one post on each line after it."""
+    header = timeline.model_copy(update={"posts": ()})
+    write_jsonl(path, (header, *timeline.posts))
+
+
+def read_timeline(path: Path) -> Timeline | None:
+    """The timeline at `path` with its posts, or None when there is none that this version wrote."""
+    try:
+        with open(path, "rb") as file:
+            header = Timeline.model_validate_json(file.readline())
+            return header.model_copy(update={"posts": tuple(Post.model_validate_json(line) for line in file)})
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def is_done(path: Path, kind: type[StageRecord], expected: str) -> bool:
+    """Whether the stage that leaves `path` has finished for exactly this configuration and input."""
+    record = read_record(path, kind)
+    return record is not None and record.fingerprint == expected
