@@ -15,8 +15,8 @@ BUNDLED_BASE_MODEL = "smollm2-135m"
 HUGGING_FACE = "huggingface.co"
 LOCAL = "local"
 
-# X allows 1 to 15 word characters, Bluesky domain names, Mastodon user@server: what all of them have in common
-# is that nothing in a handle means anything to a shell, a path or a URL.
+# X allows 1 to 15 word characters, Bluesky domain names, Mastodon user@server: what they have in common is
+# that nothing in a handle means anything to a shell, a path or a URL.
 _HANDLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@-]{0,98}[A-Za-z0-9_])?")
 # https://huggingface.co/docs/huggingface_hub/package_reference/utilities#huggingface_hub.utils.validate_repo_id
 _REPO_NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")

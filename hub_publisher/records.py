@@ -7,6 +7,7 @@
     Card        card.json                 beside model/README.md and model/figures/
     Receipt     receipt.json              what the Hub holds now
     LoadBack    loadback.json             the published model, loaded by its id in another process
+    Tracking    tracking.json             the Weights & Biases runs of this publication
 
 Every record carries the fingerprint of what it was made from and is written last, under a temporary name,
 then renamed: a record that exists with the right fingerprint means that its stage is done.
@@ -219,12 +220,37 @@ class Receipt(StageRecord):
 
 
 class LoadBack(StageRecord):
-    """What a reader of the card gets from `pipeline("text-generation", model=repo_id)`, in a fresh process."""
+    """What a reader of the card gets from `pipeline("text-generation", model=repo_id)` in a new process."""
 
     prompt: str
     texts: tuple[str, ...]  # prompt included, as the pipeline returns them
     stderr: str  # anything the pipeline printed besides; empty when it was silent
     seconds: float
+
+
+class TrackedRun(_Record):
+    """One Weights & Biases run. `url` is what the client reported while online, else None."""
+
+    run_id: str
+    url: str | None = None
+    directory: str | None = None  # of the offline run, relative to the publication's folder
+    num_logged_steps: int = 0
+    finished: bool = False
+
+
+class Tracking(_Record):
+    """How this publication is tracked. `runs` is keyed by job type: "preprocess", "train"."""
+
+    mode: str  # "online", "offline" or "disabled"
+    reason: str  # one line: why this mode
+    project: str
+    entity: str | None = None
+    runs: dict[str, TrackedRun] = {}
+
+
+def stage_fingerprint(stage: str, config: Any, fields: Iterable[str], *inputs: str) -> str:
+    """Fingerprint of a stage: its name, the Config fields that it reads and its inputs' fingerprints."""
+    return fingerprint(stage, {name: getattr(config, name) for name in sorted(fields)}, inputs)
 
 
 def fingerprint(*parts: Any) -> str:
