@@ -1,0 +1,229 @@
+"""The Hub's API that writes history: preupload and commit."""
+
+import base64
+import binascii
+import fnmatch
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from hub_publisher.localhub import metadata
+from hub_publisher.localhub.api_repos import KINDS
+from hub_publisher.localhub.discussions import open_discussion
+from hub_publisher.localhub.refusal import NO_ENTRY, Refusal
+from hub_publisher.localhub.store import LFS_PATTERNS, File, Repo, Store, git_hash, lfs_pointer
+from hub_publisher.localhub.web import Call, routes
+
+MAX_REGULAR_BYTES = 10 * 2**20  # the Hub's: larger files must be LFS
+COMMIT_LIMIT = 256 * 2**20  # bytes of NDJSON, in which regular files travel as base64
+MAX_FILES_PER_PREUPLOAD = 256
+MAX_PATH_BYTES = 1024
+STALE = "The branch was updated since you opened this page. Please refresh and try again."
+
+
+def safe_path(value: object) -> str:
+    """Return a path inside a repository; Refusal(400) for one that would lead a client out of its folder."""
+    parts = value.split("/") if isinstance(value, str) else [""]
+    bad = any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
+    if bad or not isinstance(value, str) or re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", value):
+        raise Refusal(400, f"Invalid path: {str(value)[:200]!r}")
+    if len(value.encode()) > MAX_PATH_BYTES:
+        raise Refusal(400, f"Path is longer than {MAX_PATH_BYTES} bytes")
+    return value
+
+
+@routes.on("POST", "/api/{type}s/{repo}/preupload/{rev}")
+def preupload(call: Call) -> dict:
+    """Say for each file whether it goes through LFS, is ignored by .gitignore, and what is already there (`oid`)."""
+    repo = call.repo(write=True)
+    files = call.store.files(call.store.resolve(repo, call.values["rev"]))
+    data = call.json()
+    asked = data.get("files")
+    if not isinstance(asked, list) or len(asked) > MAX_FILES_PER_PREUPLOAD:
+        raise Refusal(400, f'"files" must be an array of at most {MAX_FILES_PER_PREUPLOAD}')
+    ignore = data.get("gitIgnore") or _text(call.store, files.get(".gitignore"))
+    attributes = _text(call.store, files.get(".gitattributes"))
+    return {"files": [_upload_mode(item, files, ignore, attributes) for item in asked]}
+
+
+def _text(store: Store, file: File | None) -> str:
+    return store.blobs.read(file.sha256, 2**20).decode("utf-8", "replace") if file else ""
+
+
+def _upload_mode(item: object, files: dict[str, File], ignore: str, attributes: str) -> dict:
+    if not isinstance(item, dict):
+        raise Refusal(400, '"files" must hold objects')
+    path = safe_path(item.get("path"))
+    try:
+        sample = base64.b64decode(item.get("sample") or "")
+    except (ValueError, TypeError) as error:
+        raise Refusal(400, "Invalid sample") from error
+    size = item.get("size") if isinstance(item.get("size"), int) else 0
+    there = files.get(path)
+    oid = (there.sha256 if there.lfs else there.oid) if there else None
+    lfs = size > MAX_REGULAR_BYTES or b"\0" in sample or is_binary(sample) or is_lfs_path(path, attributes)
+    mode = "lfs" if lfs else "regular"
+    return {"path": path, "uploadMode": mode, "shouldIgnore": is_ignored(path, ignore), "oid": oid}
+
+
+def is_binary(sample: bytes) -> bool:
+    """Return whether the start of a file is no UTF-8 text (the sample may end inside a character)."""
+    try:
+        sample.decode()
+    except UnicodeDecodeError as error:
+        return error.start < len(sample) - 3
+    return False
+
+
+def is_lfs_path(path: str, attributes: str) -> bool:
+    """Return whether .gitattributes sends `path` through LFS."""
+    patterns = [line.split()[0] for line in attributes.splitlines() if "filter=lfs" in line.split()]
+    name = path.rsplit("/", 1)[-1]
+    return any(fnmatch.fnmatchcase(path if "/" in p else name, p) for p in patterns or LFS_PATTERNS)
+
+
+def is_ignored(path: str, ignore: str) -> bool:
+    """Return whether .gitignore's patterns match `path` or a folder above it; the last match decides."""
+    ignored = False
+    parts = path.split("/")
+    above = ["/".join(parts[: index + 1]) for index in range(len(parts))]
+    for line in ignore.splitlines():
+        pattern = line.strip()
+        if not pattern or pattern.startswith("#"):
+            continue
+        negated, pattern = pattern.startswith("!"), pattern.lstrip("!")
+        folders_only, pattern = pattern.endswith("/"), pattern.rstrip("/")
+        rooted, pattern = "/" in pattern, pattern.lstrip("/")
+        for candidate in above[:-1] if folders_only else above:
+            if fnmatch.fnmatchcase(candidate if rooted else candidate.rsplit("/", 1)[-1], pattern):
+                ignored = not negated
+    return ignored
+
+
+@routes.on("POST", "/api/{type}s/{repo}/commit/{rev}", limit=COMMIT_LIMIT)
+def commit(call: Call) -> dict:
+    """Apply the operations of one NDJSON body as one commit, on a branch or (create_pr) a new pull request."""
+    repo = call.repo(write=True)
+    operations = parse_operations(call.body)
+    header = next((value for key, value in operations if key == "header"), {})
+    title = header.get("summary")
+    if not isinstance(title, str) or not title.strip():
+        raise Refusal(400, '"summary" is required')
+    page = f"{call.base_url}/{KINDS[repo.type]}{repo.name}"
+    stored = [change for key, value in operations if key != "header" for change in read_change(call.store, key, value)]
+    with call.store.transaction() as database:
+        number = None
+        if call.flag("create_pr"):
+            number = open_discussion(call.store, database, repo, title, str(header.get("description") or ""), True)
+        ref = f"refs/pr/{number}" if number else call.store.writable_ref(repo, call.values["rev"])
+        head = call.store.refs(repo, ref)[ref]
+        check_parent(header.get("parentCommit"), head)
+        files = apply_changes(call.store, call.store.files(head), stored, head)
+        oid = call.store.add_commit(database, repo.id, ref, head, files, title, str(header.get("description") or ""))
+    reply = {"success": True, "commitOid": oid, "commitUrl": f"{page}/commit/{oid}", "hookOutput": ""}
+    return reply | ({"pullRequestUrl": f"{page}/discussions/{number}"} if number else {})
+
+
+def check_parent(parent: object, head: str) -> None:
+    """Return when the commit's parent (perhaps shortened) is still the head; Refusal(412) otherwise."""
+    if parent is None:
+        return
+    if not isinstance(parent, str) or not re.fullmatch(r"[0-9a-f]{5,40}", parent):
+        raise Refusal(400, "Invalid parentCommit")
+    if not head.startswith(parent):
+        raise Refusal(412, STALE)
+
+
+def parse_operations(body: bytes) -> list[tuple[str, dict]]:
+    """Return the (key, value) of each line of NDJSON; Refusal(400) when one is malformed."""
+    operations = []
+    for number, line in enumerate(body.split(b"\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line)
+            key, value = item["key"], item["value"]
+        except (ValueError, RecursionError, KeyError, TypeError) as error:
+            raise Refusal(400, f"Invalid NDJSON in line {number}") from error
+        if not isinstance(key, str) or not isinstance(value, dict):
+            raise Refusal(400, f"Invalid NDJSON in line {number}")
+        operations.append((key, value))
+    return operations
+
+
+def read_change(store: Store, key: str, value: dict) -> Iterator[tuple[str, str, File | None]]:
+    """Yield (key, path, new file or None) for an operation, its content stored and checked; Refusal(400)."""
+    path = safe_path(value.get("path").rstrip("/") if isinstance(value.get("path"), str) else None)
+    if key == "file":
+        yield key, path, _regular_file(store, path, value)
+    elif key == "lfsFile":
+        yield key, path, _lfs_file(store, path, value)
+    elif key in ("deletedFile", "deletedFolder"):
+        yield key, path, None
+    elif key == "deletedEntry":  # the JavaScript client's name for a deleted file
+        yield "deletedFile", path, None
+    else:
+        raise Refusal(400, f"Unknown operation: {key[:80]}")
+
+
+def _regular_file(store: Store, path: str, value: dict) -> File:
+    content = value.get("content")
+    try:
+        if not isinstance(content, str):
+            raise TypeError("content must be a string")
+        data = base64.b64decode(content, validate=True) if value.get("encoding") == "base64" else content.encode()
+    except (binascii.Error, TypeError, UnicodeEncodeError) as error:
+        raise Refusal(400, f"Invalid content of {path}") from error
+    if len(data) > MAX_REGULAR_BYTES:
+        raise Refusal(400, f"{path} is larger than 10 MiB: upload it through LFS")
+    if path == "README.md" and (errors := metadata.validate(data.decode("utf-8", "replace"))[0]):
+        raise Refusal(400, "Invalid metadata in README.md: " + "; ".join(errors))
+    return File(path, git_hash(len(data), [data]), store.blobs.add(data), len(data), False)
+
+
+def _lfs_file(store: Store, path: str, value: dict) -> File:
+    sha256 = value.get("oid")
+    if (
+        value.get("algo", "sha256") != "sha256"
+        or not isinstance(sha256, str)
+        or not re.fullmatch("[0-9a-f]{64}", sha256)
+    ):
+        raise Refusal(400, f"Invalid LFS oid of {path}")
+    if not store.blobs.has(sha256):
+        raise Refusal(400, f"The LFS object of {path} was not uploaded: {sha256}")
+    size = store.blobs.path(sha256).stat().st_size
+    if value.get("size") not in (None, size):  # a copy comes without its size
+        raise Refusal(400, f"The LFS object of {path} has {size} bytes, not {value['size']}")
+    pointer = lfs_pointer(sha256, size)
+    return File(path, git_hash(len(pointer), [pointer]), sha256, size, True)
+
+
+def apply_changes(
+    store: Store, files: dict[str, File], changes: list[tuple[str, str, File | None]], head: str
+) -> dict[str, File]:
+    """Return the tree that `changes` make of `files`, in order; Refusal(404) for deleting what is not there."""
+    files = dict(files)
+    for key, path, new in changes:
+        beneath = [name for name in files if name.startswith(f"{path}/")]
+        if new is None:
+            gone = beneath if key == "deletedFolder" else [path] if path in files else []
+            if not gone:
+                raise Refusal(404, f"Entry to delete not found: {path}", NO_ENTRY, headers={"X-Repo-Commit": head})
+        else:
+            if not store.blobs.has(new.sha256):  # a repository that shared it was deleted a moment ago
+                raise Refusal(409, f"The content of {path} is gone: upload it again")
+            parents = [path[:i] for i, letter in enumerate(path) if letter == "/"]
+            gone = [*beneath, *(name for name in parents if name in files)]  # a file gives way to a folder, and back
+        for name in gone:
+            del files[name]
+        if new is not None:
+            old = files.get(path)
+            same = old is not None and (old.oid, old.lfs) == (new.oid, new.lfs)
+            files[path] = old if same and old else replace(new, since="")
+    return files
+
+
+def branch_of(repo: Repo, ref: str) -> str:
+    """Return the short name of a reference: `main` for refs/heads/main."""
+    return ref.split("/", 2)[-1] if ref.startswith(("refs/heads/", "refs/tags/")) else ref

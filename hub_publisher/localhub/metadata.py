@@ -1,0 +1,259 @@
+"""What a repository says about itself: front matter, the Hub's rules for it, tags, and the weights' headers."""
+
+import json
+import math
+import re
+from datetime import date
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import yaml
+
+from hub_publisher.localhub.blobs import BlobStore
+from hub_publisher.localhub.store import File
+
+FRONT_MATTER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)(?:\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
+CARD_LIMIT = 4 * 2**20  # bytes of a README that are looked at
+MAX_HEADER = 100 * 2**20  # bytes; the safetensors format's own limit
+REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
+LANGUAGE = re.compile(r"[a-z]{2,3}|code|multilingual")
+_LICENSES = (
+    "apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0"
+    " bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear"
+    " c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0"
+    " cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0"
+    " cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1"
+    " eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc h-research intel-research lppl-1.3c"
+    " ms-pl apple-ascl apple-amlr mpl-2.0 odc-by odbl openmdw-1.0 openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense"
+    " zlib pddl lgpl-lr deepfloyd-if-license fair-noncommercial-research-license llama2 llama3 llama3.1 llama3.2"
+    " llama3.3 llama4 grok2-community gemma unknown other"
+)
+_TASKS = (
+    "text-classification token-classification table-question-answering question-answering zero-shot-classification"
+    " translation summarization feature-extraction text-generation fill-mask sentence-similarity text-to-speech"
+    " text-to-audio automatic-speech-recognition audio-to-audio audio-classification voice-activity-detection"
+    " depth-estimation image-classification object-detection image-segmentation text-to-image image-to-text"
+    " image-to-image image-to-video unconditional-image-generation video-classification reinforcement-learning"
+    " robotics tabular-classification tabular-regression text-to-video visual-question-answering"
+    " document-question-answering zero-shot-image-classification graph-ml mask-generation text-to-3d image-to-3d"
+    " image-feature-extraction image-text-to-text audio-text-to-text any-to-any other"
+)
+LICENSES, TASKS = set(_LICENSES.split()), set(_TASKS.split())
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2 as the Hub's parser reads it: `no` and dates are text, `1e3` is a number, a key may not come twice."""
+
+    yaml_implicit_resolvers: ClassVar[dict] = {}
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for index, key in enumerate(keys):
+            if key in keys[:index]:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicated mapping key: {key}", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+for _tag, _pattern, _first in (
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", list("-+.")),
+    ("merge", r"<<", ["<"]),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"\A(?:{_pattern})\Z"), _first)
+_Loader.add_constructor(
+    "tag:yaml.org,2002:int",
+    lambda loader, node: int(node.value, 0 if node.value[:2] in ("0o", "0x") else 10),
+)
+
+
+def split_card(text: str) -> tuple[str, str]:
+    """Return (front matter, body) of a README; the front matter is empty when there is none."""
+    match = FRONT_MATTER.match(text)
+    return (match[1], text[match.end() :]) if match else ("", text)
+
+
+def parse(front_matter: str) -> dict:
+    """Return the metadata; ValueError with a one-line reason when it is no YAML mapping."""
+    try:
+        data = yaml.load(front_matter, _Loader)
+    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        problem = getattr(error, "problem", None) or str(error) or "cannot be read"
+        mark = getattr(error, "problem_mark", None)
+        raise ValueError(f"{problem} (line {mark.line + 1})" if mark else problem) from error
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ValueError("the metadata must be a mapping of keys to values")
+    return plain(data)
+
+
+def plain(value: object) -> Any:
+    """Return `value` made of what JSON can hold."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [plain(item) for item in value]
+    if isinstance(value, date | bytes) or (isinstance(value, float) and not math.isfinite(value)):
+        return str(value)
+    return value
+
+
+def validate(content: str) -> tuple[list[str], list[str]]:
+    """Return (errors, warnings) for a README, by the Hub's rules as far as they are known."""
+    front_matter, _ = split_card(content)
+    try:
+        card = parse(front_matter)
+    except ValueError as error:
+        return [f"Invalid YAML: {error}"], []
+    if not card:
+        return [], ["empty or missing yaml metadata in repo card"]
+    errors = [*_check_names(card), *_check_widget(card), *_check_index(card)]
+    task = card.get("pipeline_tag")
+    known = task is None or task in TASKS
+    return errors, [] if known else [
+        f'The pipeline tag "{task}" is not in the official list: {", ".join(sorted(TASKS))}'
+    ]
+
+
+def listed(value: object) -> list:
+    """Return `value` as a list: itself, or of one, or empty for None."""
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _check_names(card: dict) -> list[str]:
+    errors = []
+    for key, one_of in (("license", LICENSES), ("language", None)):
+        for value in listed(card.get(key)):
+            good = isinstance(value, str) and (value in one_of if one_of else LANGUAGE.fullmatch(value))
+            if not good and key == "license":
+                errors.append(f'"license" must be one of [{", ".join(sorted(LICENSES))}]')
+            elif not good:
+                errors.append(
+                    f'"language" with value "{value}" is not valid. It must be an ISO 639-1, 639-2 or 639-3 code.'
+                )
+    for key, where in (("base_model", "models"), ("datasets", "datasets")):
+        for index, value in enumerate(listed(card.get(key))):
+            if not (isinstance(value, str) and REPO_ID.fullmatch(value)):
+                name = f"{key}[{index}]" if isinstance(card[key], list) else key
+                kind = where.removesuffix("s")
+                errors.append(
+                    f'"{name}" with value "{value}" is not valid. Use a {kind} id from https://hf.co/{where}.'
+                )
+    relation = card.get("base_model_relation")
+    if relation not in (None, "adapter", "merge", "quantized", "finetune"):
+        errors.append('"base_model_relation" must be one of [adapter, merge, quantized, finetune]')
+    return errors + [f'"{key}" must be a string' for key in ("library_name", "pipeline_tag", "thumbnail")
+                     if card.get(key) is not None and not isinstance(card[key], str)]  # fmt: skip
+
+
+def _check_widget(card: dict) -> list[str]:
+    errors = []
+    if "widget" in card and not isinstance(card["widget"], list):
+        errors.append('"widget" must be an array')
+    tags = card.get("tags")
+    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
+        errors.append('"tags" must be an array of strings')
+    return errors
+
+
+def _check_index(card: dict) -> list[str]:
+    errors = []
+    index = card.get("model-index")
+    if index is not None and not isinstance(index, list):
+        return ['"model-index" must be an array']
+    for i, model in enumerate(index or []):
+        at = f"model-index[{i}]"
+        if not isinstance(model, dict) or not isinstance(model.get("name"), str):
+            errors.append(f'"{at}.name" is required')
+            continue
+        for j, result in enumerate(listed(model.get("results"))):
+            errors += _check_result(result, f"{at}.results[{j}]")
+    return errors
+
+
+def _check_result(result: object, at: str) -> list[str]:
+    if not isinstance(result, dict):
+        return [f'"{at}" must be an object']
+    dataset = result.get("dataset")
+    fields = dataset.items() if isinstance(dataset, dict) else ()
+    named = ("config", "split", "revision", "name", "type")
+    errors = [
+        f'"{at}.dataset.{key}" must be a string' for key, value in fields if key in named and not isinstance(value, str)
+    ]
+    for k, metric in enumerate(listed(result.get("metrics"))):
+        if not isinstance(metric, dict) or metric.get("value") is None:
+            errors.append(f'"{at}.metrics[{k}].value" is required')
+    source = result.get("source")
+    if source is not None and not (isinstance(source, dict) and source.get("url")):
+        errors.append(f'"{at}.source.url" is required')
+    return errors
+
+
+def card_of(files: dict[str, File], blobs: BlobStore) -> tuple[dict, str]:
+    """Return (metadata, Markdown body) of a tree's README; empty where there is none or it cannot be read."""
+    readme = files.get("README.md")
+    return _read_card(blobs, readme.sha256) if readme else ({}, "")
+
+
+@lru_cache(maxsize=256)
+def _read_card(blobs: BlobStore, sha256: str) -> tuple[dict, str]:
+    front_matter, body = split_card(blobs.read(sha256, CARD_LIMIT).decode("utf-8", "replace"))
+    try:
+        return parse(front_matter), body
+    except ValueError:
+        return {}, body
+
+
+@lru_cache(maxsize=256)
+def config_of(blobs: BlobStore, sha256: str) -> dict:
+    """Return what a config.json says about architecture and model type; empty when it cannot be read."""
+    try:
+        config = json.loads(blobs.read(sha256, CARD_LIMIT))
+    except ValueError:
+        return {}
+    return {key: config[key] for key in ("architectures", "model_type") if isinstance(config, dict) and key in config}
+
+
+@lru_cache(maxsize=256)
+def count_parameters(blobs: BlobStore, sha256: str) -> dict[str, int]:
+    """Return {dtype: number of parameters} from a safetensors header; empty when it is none."""
+    with open(blobs.path(sha256), "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        try:
+            header = json.loads(file.read(length)) if length <= MAX_HEADER else {}
+            tensors = [item for name, item in header.items() if name != "__metadata__"]
+            counts: dict[str, int] = {}
+            for tensor in tensors:
+                counts[tensor["dtype"]] = counts.get(tensor["dtype"], 0) + math.prod(tensor["shape"])
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return {}
+    return counts
+
+
+def safetensors_of(files: dict[str, File], blobs: BlobStore) -> dict | None:
+    """Return {"parameters": {dtype: count}, "total": count} over all safetensors files, None without any."""
+    total: dict[str, int] = {}
+    for file in files.values():
+        if file.path.endswith(".safetensors"):
+            for dtype, count in count_parameters(blobs, file.sha256).items():
+                total[dtype] = total.get(dtype, 0) + count
+    return {"parameters": total, "total": sum(total.values())} if total else None
+
+
+def tags_of(card: dict, config: dict, files: dict[str, File]) -> list[str]:
+    """Return the tags that the Hub derives: library, formats, the card's own, language, licence, base model."""
+    tags = [card.get("library_name"), "safetensors" if any(p.endswith(".safetensors") for p in files) else None]
+    tags += [
+        config.get("model_type"),
+        card.get("pipeline_tag"),
+        *listed(card.get("tags")),
+        *listed(card.get("language")),
+    ]
+    for key, prefix in (("datasets", "dataset:"), ("base_model", "base_model:"), ("license", "license:")):
+        tags += [f"{prefix}{value}" for value in listed(card.get(key))]
+    relation = card.get("base_model_relation", "finetune")
+    tags += [f"base_model:{relation}:{value}" for value in listed(card.get("base_model"))]
+    return list(dict.fromkeys(tag for tag in tags if isinstance(tag, str) and tag))

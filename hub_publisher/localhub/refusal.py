@@ -1,0 +1,42 @@
+"""The refusals of the local Hub: an HTTP status, the Hub's error code, and the text a client shows."""
+
+import re
+
+NOT_FOUND = "RepoNotFound"
+NO_REVISION = "RevisionNotFound"
+NO_ENTRY = "EntryNotFound"
+
+
+class Refusal(Exception):
+    """A request that gets `status`, the headers X-Error-Code and X-Error-Message, and `{"error": message}`.
+
+    `extra` is merged into the JSON body, `headers` into the headers.
+    """
+
+    def __init__(
+        self, status: int, message: str, code: str = "", extra: dict | None = None, headers: dict | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.body = {"error": message, **(extra or {})}
+        # A header is one line of Latin-1: whatever a client put into the message must not become a second one.
+        text = re.sub(r"[\x00-\x1f]+", " ", message).encode("latin-1", "replace").decode("latin-1")
+        self.headers = {"X-Error-Message": text, **(headers or {})}
+        if code:
+            self.headers["X-Error-Code"] = code
+
+
+def no_repo() -> Refusal:
+    """Return the refusal for a repository that is not there, or not there for this caller."""
+    return Refusal(404, "Repository not found", NOT_FOUND)
+
+
+def no_revision(revision: str) -> Refusal:
+    """Return the refusal for a revision that names no branch, tag or commit."""
+    return Refusal(404, f"Invalid rev id: {revision}", NO_REVISION)
+
+
+def no_entry(path: str, commit: str) -> Refusal:
+    """Return the refusal for a missing file; X-Repo-Commit lets clients remember that it is missing there."""
+    return Refusal(404, f"Entry not found: {path}", NO_ENTRY, headers={"X-Repo-Commit": commit})

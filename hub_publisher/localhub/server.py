@@ -1,0 +1,108 @@
+"""One process that serves one folder: its tokens, its port, its lock."""
+
+import fcntl
+import json
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from hub_publisher.errors import PublisherError
+from hub_publisher.localhub import api_commits, api_refs, api_repos, discussions, pages, transfer
+from hub_publisher.localhub.store import Store
+from hub_publisher.localhub.web import LOOPBACK, App, Hub, secret_file
+from hub_publisher.localhub.xet import XorbStore
+
+# In this order paths are tried: the API first, pages last.
+PARTS = (api_repos, api_commits, api_refs, discussions, transfer, pages)
+ANY_HOST = ("0.0.0.0", "::", "")
+
+
+def make_app(root: Path, host: str = "127.0.0.1") -> App:
+    """Return the application that serves `root`, answering to loopback names and `host`."""
+    token = secret_file(root / "token", "hf_local_")
+    reader = secret_file(root / "token-read", "hf_local_readonly_")
+    hosts = set() if host in ANY_HOST else LOOPBACK | {host.lower()}
+    hub = Hub(Store(root), XorbStore(root), {token: "write", reader: "read"}, hosts, token.encode())
+    return App(hub, pages.show_refusal)
+
+
+def run_server(
+    root: Path, host: str = "127.0.0.1", port: int | None = None, on_ready: Callable[[str], None] = lambda url: None
+) -> None:
+    """Serve `root` until interrupted; `on_ready(url)` is called once connections are accepted.
+
+    Without `port`, the one of last time if it is free, else any free one, remembered in `<root>/port`.
+    PublisherError when another process serves `root`, or the port asked for is taken.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    with open(root / "lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PublisherError(
+                f"{root} is being served already.", f"Its address is in {root}/server.json."
+            ) from error
+        listener = bind(root, host, port)
+        shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in ANY_HOST else host
+        url = f"http://{shown}:{listener.getsockname()[1]}"
+        server = Server(uvicorn.Config(make_app(root, host), log_level="warning", access_log=False, lifespan="off",
+                                       timeout_graceful_shutdown=5, server_header=False))  # fmt: skip
+        record = root / "server.json"
+        server.on_ready = lambda: (_write(record, json.dumps({"pid": os.getpid(), "url": url})), on_ready(url))
+        try:
+            server.run(sockets=[listener])
+        finally:
+            record.unlink(missing_ok=True)
+
+
+class Server(uvicorn.Server):
+    """uvicorn, saying when it is ready."""
+
+    on_ready: Callable[[], object]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.on_ready()
+
+
+def bind(root: Path, host: str, port: int | None) -> socket.socket:
+    """Return a listening socket: at `port` if given, else at the port of last time, else at any free one."""
+    memory = root / "port"
+    text = memory.read_text().strip() if memory.exists() else ""
+    last = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 65536 else 0
+    for candidate in [port] if port else [last, 0]:
+        try:
+            listener = socket.create_server((host, candidate or 0), family=_family(host), backlog=256)
+        except OSError as error:
+            if not candidate or port:
+                remedy = "Choose another one with --port, or leave --port out to get a free one."
+                raise PublisherError(f"Cannot listen on {host}:{candidate}: {error.strerror}.", remedy) from error
+            continue
+        _write(memory, f"{listener.getsockname()[1]}\n")
+        return listener
+    raise AssertionError("the last candidate returns or raises")
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _write(path: Path, text: str) -> None:
+    incoming = path.with_name(f".{path.name}.new")
+    incoming.write_text(text)
+    incoming.replace(path)
+
+
+def stop_with_parent() -> None:
+    """End this process when its standard input closes: the parent holds the other end, and dies with it."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), 15)
+
+    threading.Thread(target=watch, daemon=True).start()

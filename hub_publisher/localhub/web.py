@@ -1,0 +1,273 @@
+"""Requests in, responses out: routes on the raw path, who is asking, and what is refused before a handler runs."""
+
+import errno
+import hmac
+import json
+import logging
+import re
+import secrets
+import sqlite3
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from hub_publisher.localhub.refusal import Refusal, no_repo
+from hub_publisher.localhub.store import Repo, Store
+from hub_publisher.localhub.xet import XorbStore
+
+log = logging.getLogger(__name__)
+
+JSON_LIMIT = 16 * 2**20  # bytes; the largest legitimate one is a batch of thousands of file names
+MAX_TARGET = 8192  # bytes of a path with its query
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+SIGNED_SECONDS = 24 * 3600  # how long an upload address lives; a slow disk and a large model fit in a day
+
+# {kind}: datasets/, spaces/ or nothing. {repo}: one or two segments. {path}: the rest, slashes and all.
+_PARTS = {"type": "model|dataset|space", "kind": "(?:datasets/|spaces/)?", "repo": "[^/]+(?:/[^/]+)?", "path": ".+"}
+
+Handler = Callable[["Call"], object]
+
+
+@dataclass
+class Hub:
+    """What every handler needs: the store, the xorbs of this run, the tokens, and the names it answers to."""
+
+    store: Store
+    xorbs: XorbStore
+    tokens: dict[str, str]  # token -> role
+    hosts: set[str] = field(default_factory=lambda: set(LOOPBACK))  # empty: any
+    key: bytes = b""
+
+    def sign(self, purpose: str) -> str:
+        """Return a capability for `purpose`: whoever holds it may do that one thing until it expires."""
+        expires = int(time.time()) + SIGNED_SECONDS
+        return f"{expires}.{self._digest(purpose, expires)}"
+
+    def check(self, purpose: str, signature: str) -> None:
+        """Return when `signature` was given for `purpose` and is fresh; Refusal(403) otherwise."""
+        expires, _, digest = signature.partition(".")
+        fresh = expires.isascii() and expires.isdigit() and len(expires) < 12 and int(expires) > time.time()
+        if not fresh or not same(digest, self._digest(purpose, int(expires))):
+            raise Refusal(403, "Request has expired or carries a wrong signature")
+
+    def _digest(self, purpose: str, expires: int) -> str:
+        return hmac.new(self.key, f"{purpose}\n{expires}".encode(), "sha256").hexdigest()
+
+
+@dataclass
+class Call:
+    """One request on its way through a handler. `values` are the parts of its path, `role` read, write or None."""
+
+    hub: Hub
+    request: Request
+    values: dict[str, str]
+    role: str | None
+    body: bytes = b""
+
+    @property
+    def store(self) -> Store:
+        return self.hub.store
+
+    @property
+    def base_url(self) -> str:
+        """Return the address under which the caller reached us, without a final slash."""
+        return f"http://{self.request.headers['host']}"
+
+    def query(self, name: str, default: str = "") -> str:
+        """Return one value of the query string."""
+        return self.request.query_params.get(name, default)
+
+    def flag(self, name: str) -> bool:
+        """Return whether the query string says true."""
+        return self.query(name).lower() in ("1", "true")
+
+    def json(self) -> dict:
+        """Return the body as an object; Refusal(400) for anything else."""
+        try:
+            data = json.loads(self.body or b"{}")
+        except (ValueError, RecursionError) as error:
+            raise Refusal(400, "Invalid JSON body") from error
+        if not isinstance(data, dict):
+            raise Refusal(400, "Invalid JSON body: expected an object")
+        return data
+
+    def must_write(self) -> None:
+        """Return when the caller may write; Refusal(401) without a token, Refusal(403) with a read token."""
+        if self.role is None:
+            raise Refusal(401, "Invalid username or password.")
+        if self.role != "write":
+            raise Refusal(403, "Forbidden: you must use a write token to upload to a repository.")
+
+    def repo(self, write: bool = False) -> Repo:
+        """Return the repository in the path. A private one is not there for callers without a token."""
+        kind = self.values.get("kind") or f"{self.values.get('type', 'model')}s/"
+        repo = self.store.repo(kind.rstrip("/").removesuffix("s"), self.values["repo"])
+        if repo.private and self.role is None:
+            raise no_repo()
+        if write:
+            self.must_write()
+        return repo
+
+
+def same(left: str, right: str) -> bool:
+    """Return whether two secrets are equal, in a time that tells nothing."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a handler is to be found. Handlers run in a thread, except `streaming` ones, which read the body."""
+
+    method: str
+    pattern: re.Pattern
+    handler: Handler
+    limit: int
+    streaming: bool
+
+
+class Routes:
+    """A table of routes, tried in order against the path as it came: `refs%2Fpr%2F1` is one segment."""
+
+    def __init__(self) -> None:
+        self.table: list[Route] = []
+
+    def on(self, method: str, path: str, limit: int = JSON_LIMIT, streaming: bool = False) -> Callable:
+        """Return a decorator that puts a handler at `method` and `path`, e.g. `/api/{type}s/{repo}/tree/{rev}`."""
+        pattern = re.sub(r"\\\{(\w+)\\\}", lambda m: f"(?P<{m[1]}>{_PARTS.get(m[1], '[^/]+')})", re.escape(path))
+
+        def register(handler: Handler) -> Handler:
+            self.table.append(Route(method, re.compile(pattern), handler, limit, streaming))
+            return handler
+
+        return register
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
+        """Return the route and the decoded parts of the path; Refusal(404) or Refusal(405) when there is none."""
+        method = "GET" if method == "HEAD" else method
+        allowed = set()
+        for route in self.table:
+            if match := route.pattern.fullmatch(path):
+                if route.method == method:
+                    return route, {name: unquote(value) for name, value in match.groupdict().items()}
+                allowed.add(route.method)
+        if allowed:
+            raise Refusal(405, "Method not allowed", headers={"Allow": ", ".join(sorted(allowed))})
+        raise Refusal(404, "Sorry, we can't find the page you are looking for.")
+
+
+routes = Routes()
+
+
+def check_origin(request: Request, hosts: set[str]) -> None:
+    """Refuse what a foreign web page could make a browser send: a rebound host name, or a cross-site write."""
+    host = request.headers.get("host", "")
+    if not re.fullmatch(r"[\w.:\[\]-]{1,255}", host, re.ASCII):
+        raise Refusal(400, "Invalid Host header")
+    if hosts and hostname(f"http://{host}") not in hosts:
+        raise Refusal(403, "This Hub does not answer to that host name")
+    origin = request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != host
+    if request.method not in ("GET", "HEAD") and (foreign or request.headers.get("sec-fetch-site") == "cross-site"):
+        raise Refusal(403, "Cross-site requests are refused")
+
+
+def hostname(url: str) -> str:
+    """Return the host name in `url`, empty when it has none that can be read."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def role_of(request: Request, tokens: dict[str, str]) -> str | None:
+    """Return what the caller's token allows, None without one; Refusal(401) for a wrong one."""
+    header = request.headers.get("authorization", "")
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        return None
+    for known, role in tokens.items():
+        if same(token, known):
+            return role
+    raise Refusal(401, "Invalid credentials in Authorization header")
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """Return the body; Refusal(413) as soon as it is longer than `limit` bytes."""
+    if int(request.headers.get("content-length", "0") or 0) > limit:
+        raise Refusal(413, "Payload too large")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            raise Refusal(413, "Payload too large")
+    return bytes(body)
+
+
+async def answer(hub: Hub, request: Request, routes: Routes) -> Response:
+    """Return the response to a request, whatever happens on the way."""
+    check_origin(request, hub.hosts)
+    raw_path = request.scope.get("raw_path", b"").split(b"?")[0].decode("latin-1")
+    if len(raw_path) + len(request.scope["query_string"]) > MAX_TARGET:
+        raise Refusal(414, "URI too long")
+    route, values = routes.find(request.method, raw_path)
+    # An upload address and a CAS address carry their own signature instead of a user's token.
+    role = None if raw_path.startswith("/_") else role_of(request, hub.tokens)
+    call = Call(hub, request, values, role)
+    if route.streaming:
+        result = route.handler(call)
+        assert isinstance(result, Awaitable)
+        result = await result
+    else:
+        call.body = await read_body(request, route.limit)
+        result = await run_in_threadpool(route.handler, call)
+    return result if isinstance(result, Response) else JSONResponse(result)
+
+
+def as_refusal(error: Exception) -> Refusal:
+    """Return what to tell a client about a failure of ours; the server goes on."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if full or (isinstance(error, sqlite3.OperationalError) and "full" in str(error)):
+        return Refusal(507, "No space left on the disk of the local Hub")
+    log.error("request failed", exc_info=error)
+    return Refusal(500, "Internal Server Error")
+
+
+class App:
+    """The ASGI application."""
+
+    def __init__(self, hub: Hub, show_refusal: Callable[[Request, Refusal], Response]) -> None:
+        self.hub = hub
+        self.show_refusal = show_refusal
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        try:
+            response = await answer(self.hub, request, routes)
+        except ClientDisconnect:
+            return
+        except Refusal as refusal:
+            response = self.show_refusal(request, refusal)
+        except Exception as error:  # noqa: BLE001 - the edge of the server: one bad request must not end it
+            response = self.show_refusal(request, as_refusal(error))
+        response.headers["X-Request-Id"] = f"local-{secrets.token_hex(8)}"
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        await response(scope, receive, send)
+
+
+def secret_file(path: Path, prefix: str) -> str:
+    """Return the secret in `path`, made at first use and readable by its owner alone."""
+    if not path.exists():
+        incoming = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        incoming.touch(mode=0o600)
+        incoming.write_text(f"{prefix}{secrets.token_urlsafe(24)}\n")
+        incoming.rename(path)
+    return path.read_text().strip()

@@ -1,0 +1,164 @@
+"""The writing half of the Xet protocol (specification: huggingface.co/docs/xet): xorbs and shards become blobs.
+
+A client cuts files into chunks, packs chunks into xorbs and says in a shard which chunks make which file. Xorbs are
+kept only while this server runs: the address under which clients remember them changes with every start.
+"""
+
+import os
+import re
+import secrets
+import shutil
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import lz4.frame
+
+from hub_publisher.localhub.blobs import BlobStore, flush_folder
+from hub_publisher.localhub.refusal import Refusal
+
+MAX_XORB_BYTES = 64 * 2**20  # the specification's limit; also ours for a shard
+MAX_CHUNK_BYTES = 2**20  # chunks are at most 128 KiB; refuse to inflate anything absurd
+XORB_NAME = re.compile(r"[0-9a-f]{64}")
+
+_RECORD = 48  # every record of a shard is this long
+_BOOKEND = b"\xff" * 32
+_HAS_VERIFICATION = 1 << 31
+_HAS_METADATA = 1 << 30
+
+
+@dataclass(frozen=True)
+class Term:
+    """Chunks `start` to `end` (exclusive) of one xorb; together `num_bytes` bytes of a file."""
+
+    xorb: str
+    num_bytes: int
+    start: int
+    end: int
+
+
+def parse_shard(shard: bytes) -> list[list[Term]]:
+    """Return the terms of each file in a shard; Refusal(400) when it is malformed."""
+    try:
+        return list(_files(shard))
+    except struct.error as error:
+        raise Refusal(400, f"Malformed shard: {error}") from error
+
+
+def _files(shard: bytes) -> Iterator[list[Term]]:
+    offset = _RECORD  # the header: a magic number, version, footer size
+    while shard[offset : offset + 32] != _BOOKEND:
+        flags, num_terms = struct.unpack_from("<32xII", shard, offset)
+        offset += _RECORD
+        terms = []
+        for index in range(num_terms):
+            name, _, num_bytes, start, end = struct.unpack_from("<32sIIII", shard, offset + index * _RECORD)
+            terms.append(Term(hash_name(name), num_bytes, start, end))
+        yield terms
+        offset += _RECORD * num_terms * (2 if flags & _HAS_VERIFICATION else 1)
+        offset += _RECORD * bool(flags & _HAS_METADATA)
+
+
+def hash_name(raw: bytes) -> str:
+    """Return a Xet hash as text: four little-endian 64-bit numbers, each written big-endian."""
+    return "".join(f"{number:016x}" for number in struct.unpack("<4Q", raw))
+
+
+class XorbStore:
+    """The xorbs that clients of this run of the server have sent."""
+
+    def __init__(self, root: Path) -> None:
+        # hf_xet caches by CAS address which xorbs a server has. A fresh address with an empty folder at each start
+        # keeps that cache true, where a remembered one would make it skip uploads that we no longer hold.
+        self.instance = secrets.token_hex(8)
+        self.folder = root / "xorbs"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir()
+        self._chunks = lru_cache(maxsize=64)(self._read_index)
+
+    def path(self, name: str) -> Path:
+        """Return where the xorb lies; Refusal(400) when `name` is no hash."""
+        if not XORB_NAME.fullmatch(name):
+            raise Refusal(400, f"Invalid xorb hash: {name}")
+        return self.folder / name
+
+    def add(self, name: str, data: bytes) -> bool:
+        """Store a xorb and return whether it is new; Refusal(400) when its chunks cannot be walked."""
+        target = self.path(name)
+        if target.exists():
+            return False
+        chunk_offsets(data)
+        incoming = self.folder / f".{secrets.token_hex(8)}"
+        incoming.write_bytes(data)
+        os.replace(incoming, target)
+        flush_folder(self.folder)
+        return True
+
+    def _read_index(self, name: str) -> list[int]:
+        try:
+            return chunk_offsets(self.path(name).read_bytes())
+        except FileNotFoundError as error:
+            raise Refusal(400, f"Unknown xorb: {name}") from error
+
+    def chunks(self, term: Term) -> Iterator[bytes]:
+        """Yield the uncompressed chunks of a term; Refusal(400) for an unknown xorb or a wrong range."""
+        offsets = self._chunks(term.xorb)
+        if not 0 <= term.start < term.end < len(offsets):
+            raise Refusal(400, f"Invalid chunk range {term.start}..{term.end} in xorb {term.xorb}")
+        with open(self.path(term.xorb), "rb") as file:
+            file.seek(offsets[term.start])
+            for begin, end in zip(offsets[term.start :], offsets[term.start + 1 : term.end + 1], strict=False):
+                yield decode_chunk(file.read(end - begin))
+
+    def rebuild(self, terms: list[Term], blobs: BlobStore) -> str:
+        """Write the file that `terms` describe into `blobs`, chunk by chunk, and return its SHA-256."""
+        with blobs.writer() as writer:
+            for term in terms:
+                before = writer.num_bytes
+                for chunk in self.chunks(term):
+                    writer.write(chunk)
+                if writer.num_bytes - before != term.num_bytes:
+                    raise Refusal(400, f"Segment of xorb {term.xorb} is not {term.num_bytes} bytes")
+            return writer.finish()
+
+
+def chunk_offsets(xorb: bytes) -> list[int]:
+    """Return where each chunk begins, and where the last one ends; Refusal(400) when the xorb is malformed."""
+    offsets = [0]
+    while (offset := offsets[-1]) < len(xorb) and xorb[offset : offset + 7] != b"XETBLOB":
+        if offset + 8 > len(xorb):
+            raise Refusal(400, "Malformed xorb: truncated chunk header")
+        end = offset + 8 + int.from_bytes(xorb[offset + 1 : offset + 4], "little")
+        if xorb[offset] != 0 or end > len(xorb):
+            raise Refusal(400, "Malformed xorb: bad chunk header")
+        offsets.append(end)
+    return offsets
+
+
+def decode_chunk(chunk: bytes) -> bytes:
+    """Return a chunk's bytes. Header: version, 3 bytes packed size, scheme, 3 bytes plain size."""
+    scheme, num_bytes = chunk[4], int.from_bytes(chunk[5:8], "little")
+    if num_bytes > MAX_CHUNK_BYTES or scheme > 2:
+        raise Refusal(400, "Malformed xorb: bad chunk header")
+    data = chunk[8:]
+    if scheme:
+        try:
+            data = lz4.frame.LZ4FrameDecompressor().decompress(data, max_length=num_bytes)
+        except RuntimeError as error:  # what lz4 raises for damaged frames
+            raise Refusal(400, f"Malformed xorb: {error}") from error
+    if len(data) != num_bytes:
+        raise Refusal(400, "Malformed xorb: a chunk has another size than its header says")
+    return _ungroup(data) if scheme == 2 else data
+
+
+def _ungroup(data: bytes) -> bytes:
+    """Undo byte grouping by 4: all first bytes of each four, then all second ones, and so on."""
+    plain = bytearray(len(data))
+    begin = 0
+    for lane in range(4):
+        size = (len(data) - lane + 3) // 4
+        plain[lane::4] = data[begin : begin + size]
+        begin += size
+    return bytes(plain)
