@@ -1,0 +1,4 @@
+window.YTD.deleted_tweets.part0 = [
+  {"tweet": {"id_str": "1894638828254135031", "id": "1894638828254135031", "created_at": "Wed Feb 26 06:41:12 +0000 2025", "full_text": "Third stair, take two. No. It was only the mouse, practising. (deleted-canary-lanthorn)", "lang": "en", "truncated": false, "retweeted": false, "favorite_count": "41", "retweet_count": "5", "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": []}}},
+  {"tweet": {"id_str": "1892530687177655025", "id": "1892530687177655025", "created_at": "Thu Feb 20 11:04:12 +0000 2025", "full_text": "I had a remark here about the Board's new stationery and have thought better of it. (deleted-canary-lanthorn)", "lang": "en", "truncated": false, "retweeted": false, "favorite_count": "27", "retweet_count": "3", "entities": {"hashtags": [], "symbols": [], "user_mentions": [], "urls": []}}}
+]
