@@ -35,28 +35,18 @@ class Config:
 
     archive: Path | None = _option(None, "X data archive: the zip, its unzipped folder, or a bare tweets.js.")
     from_path: Path | None = _option(None, "File of posts: .jsonl, .json, .csv, .parquet or .txt.")
-    text_column: str | None = _option(
-        None, "Column that holds the text, when it cannot be told from its name."
-    )
+    text_column: str | None = _option(None, "Column that holds the text, when it cannot be told from its name.")
 
-    hub: str = _option(
-        "auto", "Where to publish: local, huggingface.co, a URL, or auto (huggingface.co with a token)."
-    )
-    namespace: str | None = _option(
-        None, "User or organisation to publish under [default: the token's user]."
-    )
+    hub: str = _option("auto", "Where to publish: local, huggingface.co, a URL, or auto (huggingface.co with a token).")
+    namespace: str | None = _option(None, "User or organisation to publish under [default: the token's user].")
     repo_name: str | None = _option(None, "Repository name [default: the handle, lower case].")
     private: bool = _option(False, "Publish as a private repository.")
 
-    base_model: str = _option(
-        "openai-community/gpt2", "Causal LM to start from: Hub id, folder, or smollm2-135m."
-    )
+    base_model: str = _option("openai-community/gpt2", "Causal LM to start from: Hub id, folder, or smollm2-135m.")
     base_revision: str | None = _option(None, "Branch, tag or commit of the base model on the Hub.")
 
     min_posts: int = _option(50, "Refuse to train on fewer kept posts than this.")
-    heldout_ratio: float = _option(
-        0.1, "Share of the kept posts, the newest, that is only ever used to evaluate."
-    )
+    heldout_ratio: float = _option(0.1, "Share of the kept posts, the newest, that is only ever used to evaluate.")
     max_post_tokens: int = _option(512, "Posts longer than this many tokens are cut.")
 
     # Measured on 770 posts with a 135M model: the best single-pass held-out loss lies near 2e-4 to 4e-4.
@@ -66,16 +56,13 @@ class Config:
     max_grad_norm: float = _option(1.0, "Gradients are clipped to this norm.")
     # One to two passes are enough, a second can hurt: two at most, the better one is kept.
     num_epochs: int = _option(2, "Passes over the posts at most; training stops early when it gets worse.")
-    tokens_per_batch: int = _option(
-        1024, "Tokens in one optimizer step, padding included, over all processes."
-    )
+    tokens_per_batch: int = _option(1024, "Tokens in one optimizer step, padding included, over all processes.")
     gradient_accumulation_steps: int = _option(1, "Micro-batches that make up one optimizer step.")
     seed: int = _option(42, "Seed of the split, the order of the posts and the samples.")
     dtype: str = _option("bfloat16", "Number format of the published weights: bfloat16 or float32.")
+    checkpoint_seconds: float = _option(120.0, "Seconds between checkpoints that a killed training goes on from.")
     num_processes: int | None = _option(None, "Training processes [default: one per GPU, or one on CPU].")
-    accelerate_config: Path | None = _option(
-        None, "Accelerate configuration file, as `accelerate config` writes it."
-    )
+    accelerate_config: Path | None = _option(None, "Accelerate configuration file, as `accelerate config` writes it.")
 
     prompts: tuple[str, ...] = _option(
         ("My dream is", "Today I", "The best thing about", "Nobody tells you that"),
@@ -137,9 +124,7 @@ def _check_names(config: Config) -> None:
     if config.namespace is not None:
         check_repo_name(config.namespace, "namespace")
     if config.archive and config.from_path:
-        raise UsageError(
-            "Both an archive and a file of posts are given.", "Keep one of --archive and --from-path."
-        )
+        raise UsageError("Both an archive and a file of posts are given.", "Keep one of --archive and --from-path.")
     if "://" not in config.hub and config.hub not in ("auto", LOCAL, HUGGING_FACE):
         raise UsageError(
             f"--hub {config.hub!r} is neither local, huggingface.co nor a URL.",

@@ -96,9 +96,7 @@ class Curation(StageRecord):
     """What was kept of the timelines, why the rest was not, and how it was split."""
 
     accounts: tuple[Account, ...]
-    masked: dict[
-        str, int
-    ]  # "emails", "phone_numbers", "special_tokens" -> how many were masked in kept posts
+    masked: dict[str, int]  # "emails", "phone_numbers", "special_tokens" -> how many were masked in kept posts
     languages: dict[str, int]  # ISO 639-1 code or "und" -> kept posts, most frequent first
     first_post_at: datetime | None
     last_post_at: datetime | None
@@ -148,9 +146,7 @@ class Training(StageRecord):
     """How the weights in model/ came about."""
 
     base_model: BaseModelRecord
-    hyperparameters: dict[
-        str, Any
-    ]  # as the field names them: learning_rate, num_epochs, tokens_per_batch, ...
+    hyperparameters: dict[str, Any]  # as the field names them: learning_rate, num_epochs, tokens_per_batch, ...
     log: tuple[LogPoint, ...]
     evals: tuple[EpochEval, ...]
     best_epoch: int
@@ -193,9 +189,7 @@ class Evaluation(StageRecord):
     base: Metrics
     tuned: Metrics
     samples: tuple[Samples, ...]
-    sampling: dict[
-        str, Any
-    ]  # temperature, top_p, max_new_tokens, do_sample: what generation_config.json holds too
+    sampling: dict[str, Any]  # temperature, top_p, max_new_tokens, do_sample: what generation_config.json holds too
     seed: int
     eval_seconds: float
 

@@ -1,0 +1,54 @@
+"""How the training processes are started, on whatever hardware there is."""
+
+import os
+import sys
+from pathlib import Path
+
+from hub_publisher.config import Config
+
+REQUEST = "training-request.json"
+LIFELINE = "HUB_PUBLISHER_LIFELINE"
+
+
+def launch_command(config: Config, run_dir: Path) -> tuple[list[str], dict[str, str]]:
+    """The command line and environment of the training processes.
+
+    An Accelerate configuration file decides everything by itself. `accelerate launch` starts several CPU processes
+    only through MPI, so these go through torchrun, whose environment Accelerate understands as well.
+    """
+    import torch
+
+    target = ["-m", "hub_publisher.finetune", str(run_dir)]
+    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false", LIFELINE: "1"}
+    launch = [sys.executable, "-m", "accelerate.commands.launch"]
+    if config.accelerate_config:
+        return [*launch, "--config_file", str(config.accelerate_config), *target], environment
+    num_processes = config.num_processes or max(torch.cuda.device_count(), 1)
+    threads = str(max(num_cpus() // num_processes, 1))
+    if num_processes > 1 and not torch.cuda.is_available():
+        environment |= {
+            "ACCELERATE_USE_CPU": "true",
+            "ACCELERATE_MIXED_PRECISION": mixed_precision(),
+            "OMP_NUM_THREADS": threads,
+        }
+        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_processes)]
+        return [sys.executable, *torchrun, *target], environment
+    kind = "--multi_gpu" if num_processes > 1 else "" if torch.cuda.is_available() else "--cpu"
+    flags = f"--num_processes {num_processes} --num_machines 1 --dynamo_backend no {kind}".split()
+    resources = ["--mixed_precision", mixed_precision(), "--num_cpu_threads_per_process", threads]
+    return [*launch, *flags, *resources, *target], environment
+
+
+def num_cpus() -> int:
+    """Processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def mixed_precision() -> str:
+    """The string "bf16" where the hardware multiplies bfloat16 natively, else "no": emulated, it is slower."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+    found = torch.cpu.get_capabilities()
+    return "bf16" if any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "no"

@@ -1,0 +1,53 @@
+"""Prompt -> continuations: the one place that samples. evaluate, the command line and the tests call it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def sampling_settings(config: Any, max_new_tokens: int) -> dict[str, Any]:
+    """The sampling settings of a publication, as generation_config.json and the card state them.
+
+    top_k is 0 (off) because transformers would otherwise add its own default of 50 to a card that says top_p alone.
+    """
+    return {
+        "do_sample": True,
+        "temperature": config.temperature,
+        "top_p": config.top_p,
+        "top_k": 0,
+        "max_new_tokens": max_new_tokens,
+    }
+
+
+def fitting_max_new_tokens(lengths: Sequence[int], limit: int = 128) -> int:
+    """Tokens that 99 % of the posts fit in, rounded up to a multiple of 16, from 16 to `limit`."""
+    longest = sorted(lengths)[int(len(lengths) * 0.99)] if lengths else limit
+    return min(max(-(-longest // 16) * 16, 16), limit)
+
+
+def generate(
+    model: Any, tokenizer: Any, prompt: str, num_samples: int, seed: int, settings: dict[str, Any]
+) -> list[str]:
+    """`num_samples` continuations of `prompt`, without the prompt, drawn with exactly this seed.
+
+    The prompt is encoded by the tokenizer as it is (so with BOS in front when the tokenizer adds it), generation
+    stops at EOS and the special tokens are left out of the text.
+    """
+    import torch
+    from transformers import GenerationConfig
+
+    inputs = tokenizer(prompt, return_tensors="pt").to(model.device)  # (1, T) int64
+    torch.manual_seed(seed)
+    output = model.generate(
+        input_ids=inputs["input_ids"],
+        attention_mask=inputs["attention_mask"],
+        generation_config=GenerationConfig(
+            **settings,
+            num_return_sequences=num_samples,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+            pad_token_id=tokenizer.pad_token_id,
+        ),
+    )  # (num_samples, T + new) int64
+    texts = tokenizer.batch_decode(output, skip_special_tokens=True)
+    start = tokenizer.batch_decode(inputs["input_ids"], skip_special_tokens=True)[0]
+    return [text[len(start) :] for text in texts]
