@@ -87,11 +87,12 @@ class _Rule:
 
 @dataclass
 class FaultProxy:
-    """`requests` holds (method, path with query) of every request that arrived, in order."""
+    """`requests` holds (method, path with query) of every request that arrived, in order; `num_bytes` their bodies."""
 
     upstream: str
     requests: list[tuple[str, str]] = field(default_factory=list)
     rules: list[_Rule] = field(default_factory=list)
+    num_bytes: int = 0
 
     def add(self, method: str, path: str, fault: Fault, times: int = 10**9, after: int = 0) -> None:
         """Commit `fault` on the next `times` requests whose method and path (searched) match, `after` some."""
@@ -101,10 +102,11 @@ class FaultProxy:
         """How many requests matched."""
         return sum(seen == method and bool(re.search(path, where)) for seen, where in self.requests)
 
-    def fault_for(self, method: str, path: str) -> Fault | None:
+    def fault_for(self, method: str, path: str, num_bytes: int) -> Fault | None:
         """Note the request; the fault to commit on it, if any."""
         with self._lock:
             self.requests.append((method, path))
+            self.num_bytes += num_bytes
             for rule in self.rules:
                 if rule.method == method and rule.path.search(path.split("?")[0]) and rule.times:
                     if rule.after:
@@ -155,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self._body()
-        fault = self.server.proxy.fault_for(self.command, self.path)
+        fault = self.server.proxy.fault_for(self.command, self.path, len(body))
         answer = fault(self, lambda: self._forward(body)) if fault else self._forward(body)
         if answer is None:
             self._cut()
