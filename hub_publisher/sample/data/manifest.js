@@ -5,7 +5,7 @@ window.__THAR_CONFIG = {
     "displayName": "Wick, the Lamp Keeper"
   },
   "archiveInfo": {
-    "sizeBytes": "387042",
+    "sizeBytes": "387045",
     "generationDate": "2025-03-02T08:00:00.000Z",
     "isPartialArchive": false,
     "maxPartSizeBytes": "53687091200"
