@@ -15,6 +15,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,11 +27,17 @@ START_SECONDS = 60
 STOP_SECONDS = 10
 
 
-def run_server(*args, **kwargs) -> None:
-    """Serve a folder in this process until interrupted: see `localhub.server.run_server`."""
+def run_server(
+    root: Path, host: str = "127.0.0.1", port: int | None = None, on_ready: Callable[[str], None] = print
+) -> None:
+    """Serve `root` in this process until interrupted; `on_ready(url)` is called when it answers.
+
+    Without `port`, the one of last time if it is free, else any free one. PublisherError when another process serves
+    `root`, or the port asked for is taken.
+    """
     from hub_publisher.localhub.server import run_server as run  # Starlette loads only where it serves
 
-    run(*args, **kwargs)
+    run(root, host, port, on_ready)
 
 
 def read_token(root: Path) -> str:

@@ -5,14 +5,13 @@ import binascii
 import fnmatch
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 from hub_publisher.localhub import metadata
 from hub_publisher.localhub.api_repos import KINDS
 from hub_publisher.localhub.discussions import open_discussion
 from hub_publisher.localhub.refusal import NO_ENTRY, Refusal
-from hub_publisher.localhub.store import LFS_PATTERNS, File, Repo, Store, git_hash, lfs_pointer
+from hub_publisher.localhub.store import LFS_PATTERNS, File, Store, git_hash, lfs_pointer
 from hub_publisher.localhub.web import Call, routes
 
 MAX_REGULAR_BYTES = 10 * 2**20  # the Hub's: larger files must be LFS
@@ -59,16 +58,19 @@ def _upload_mode(item: object, files: dict[str, File], ignore: str, attributes: 
         sample = base64.b64decode(item.get("sample") or "")
     except (ValueError, TypeError) as error:
         raise Refusal(400, "Invalid sample") from error
-    size = item.get("size") if isinstance(item.get("size"), int) else 0
+    size = item.get("size")
     there = files.get(path)
     oid = (there.sha256 if there.lfs else there.oid) if there else None
-    lfs = size > MAX_REGULAR_BYTES or b"\0" in sample or is_binary(sample) or is_lfs_path(path, attributes)
+    large = isinstance(size, int) and size > MAX_REGULAR_BYTES
+    lfs = large or is_binary(sample) or is_lfs_path(path, attributes)
     mode = "lfs" if lfs else "regular"
     return {"path": path, "uploadMode": mode, "shouldIgnore": is_ignored(path, ignore), "oid": oid}
 
 
 def is_binary(sample: bytes) -> bool:
-    """Return whether the start of a file is no UTF-8 text (the sample may end inside a character)."""
+    """Return whether the start of a file is no text: a NUL, or no UTF-8 (the sample may end inside a character)."""
+    if b"\0" in sample:
+        return True
     try:
         sample.decode()
     except UnicodeDecodeError as error:
@@ -111,7 +113,7 @@ def commit(call: Call) -> dict:
     if not isinstance(title, str) or not title.strip():
         raise Refusal(400, '"summary" is required')
     page = f"{call.base_url}/{KINDS[repo.type]}{repo.name}"
-    stored = [change for key, value in operations if key != "header" for change in read_change(call.store, key, value)]
+    changes = [read_change(call.store, key, value) for key, value in operations if key != "header"]
     with call.store.transaction() as database:
         number = None
         if call.flag("create_pr"):
@@ -119,7 +121,7 @@ def commit(call: Call) -> dict:
         ref = f"refs/pr/{number}" if number else call.store.writable_ref(repo, call.values["rev"])
         head = call.store.refs(repo, ref)[ref]
         check_parent(header.get("parentCommit"), head)
-        files = apply_changes(call.store, call.store.files(head), stored, head)
+        files = apply_changes(call.store, call.store.files(head), changes, head)
         oid = call.store.add_commit(database, repo.id, ref, head, files, title, str(header.get("description") or ""))
     reply = {"success": True, "commitOid": oid, "commitUrl": f"{page}/commit/{oid}", "hookOutput": ""}
     return reply | ({"pullRequestUrl": f"{page}/discussions/{number}"} if number else {})
@@ -152,19 +154,17 @@ def parse_operations(body: bytes) -> list[tuple[str, dict]]:
     return operations
 
 
-def read_change(store: Store, key: str, value: dict) -> Iterator[tuple[str, str, File | None]]:
-    """Yield (key, path, new file or None) for an operation, its content stored and checked; Refusal(400)."""
-    path = safe_path(value.get("path").rstrip("/") if isinstance(value.get("path"), str) else None)
+def read_change(store: Store, key: str, value: dict) -> tuple[str, str, File | None]:
+    """Return (key, path, new file or None) of an operation, its content stored and checked; Refusal(400)."""
+    path = value.get("path")
+    path = safe_path(path.rstrip("/") if isinstance(path, str) else path)
     if key == "file":
-        yield key, path, _regular_file(store, path, value)
-    elif key == "lfsFile":
-        yield key, path, _lfs_file(store, path, value)
-    elif key in ("deletedFile", "deletedFolder"):
-        yield key, path, None
-    elif key == "deletedEntry":  # the JavaScript client's name for a deleted file
-        yield "deletedFile", path, None
-    else:
-        raise Refusal(400, f"Unknown operation: {key[:80]}")
+        return key, path, _regular_file(store, path, value)
+    if key == "lfsFile":
+        return key, path, _lfs_file(store, path, value)
+    if key in ("deletedFile", "deletedFolder"):
+        return key, path, None
+    raise Refusal(400, f"Unknown operation: {key[:80]}")
 
 
 def _regular_file(store: Store, path: str, value: dict) -> File:
@@ -222,8 +222,3 @@ def apply_changes(
             same = old is not None and (old.oid, old.lfs) == (new.oid, new.lfs)
             files[path] = old if same and old else replace(new, since="")
     return files
-
-
-def branch_of(repo: Repo, ref: str) -> str:
-    """Return the short name of a reference: `main` for refs/heads/main."""
-    return ref.split("/", 2)[-1] if ref.startswith(("refs/heads/", "refs/tags/")) else ref

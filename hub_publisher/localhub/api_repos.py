@@ -8,6 +8,7 @@ from hub_publisher.localhub.store import AUTHOR, REPO_NAME, File, Repo, lfs_poin
 from hub_publisher.localhub.web import Call, routes
 
 KINDS = {"model": "", "dataset": "datasets/", "space": "spaces/"}
+RESERVED = {"api", "datasets", "spaces", "models", "login"}
 DEFAULT_NAMESPACE = "huggingtweets"
 MAX_LISTED = 1000
 
@@ -54,10 +55,12 @@ def full_name(data: dict) -> str:
     name, organization = data.get("name"), data.get("organization")
     if isinstance(name, str) and "/" in name and not organization:
         organization, name = name.split("/", 1)
-    for part in (name, organization or AUTHOR):
+    for part in (name, organization := organization or AUTHOR):
         if not isinstance(part, str) or not REPO_NAME.fullmatch(part) or part.lower().endswith((".git", ".ipynb")):
             raise Refusal(400, f"Invalid repo name: {part}. Use letters, digits, -, _ and . (at most 96)")
-    return f"{organization or AUTHOR}/{name}"
+    if organization.lower() in RESERVED or organization.startswith("_"):
+        raise Refusal(400, f"Invalid namespace: {organization} is an address of this Hub")
+    return f"{organization}/{name}"
 
 
 def kind_of(data: dict) -> str:

@@ -162,7 +162,7 @@ def change_discussion(call: Call) -> dict:
             new = str(data.get("title", "")).strip()
             database.execute("UPDATE discussions SET title = ? WHERE repo = ? AND num = ?", (new, repo.id, num))
             return {"newTitle": add_event(database, repo, num, "title-change", {"from": title, "to": new})}
-        new = data.get("status")
+        new = str(data.get("status"))
         if change != "status" or new not in ("open", "closed") or status == "merged":
             raise Refusal(400, f"Cannot change the {change} of this discussion")
         database.execute("UPDATE discussions SET status = ? WHERE repo = ? AND num = ?", (new, repo.id, num))

@@ -1,8 +1,238 @@
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+"""The pages a person sees: the list of models, a model's card, files and commits, and one commit's changes."""
 
+import difflib
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
+
+from hub_publisher.localhub import metadata
+from hub_publisher.localhub.api_repos import KINDS, describe
+from hub_publisher.localhub.cards import Place, render
 from hub_publisher.localhub.refusal import Refusal
+from hub_publisher.localhub.store import File, Repo
+from hub_publisher.localhub.web import Call, routes, same
+
+_PACKAGE = Path(__file__).parent.parent
+TEMPLATES = next(folder for folder in (_PACKAGE / "templates", _PACKAGE.parent / "templates") if folder.is_dir())
+POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin", "Cache-Control": "no-cache"}
+CARD_DIFF_LINES = 400
+LOGIN_SECONDS = 365 * 24 * 3600
+
+
+def _bytes(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000 or unit == "GB":
+            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
+        size /= 1000
+    raise AssertionError("the loop ends at GB")
+
+
+def _count(number: float) -> str:
+    for unit in ("", "K", "M", "B"):
+        if number < 1000 or unit == "B":
+            return f"{number:.0f}{unit}" if not unit or number >= 100 else f"{number:.3g}{unit}"
+        number /= 1000
+    raise AssertionError("the loop ends at B")
+
+
+def _date(text: str) -> str:
+    moment = datetime.fromisoformat(text)
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _hue(name: str) -> int:
+    return sum(name.encode()) % 8
+
+
+_pages = Environment(
+    loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+)
+_pages.filters |= {"bytes": _bytes, "count": _count, "date": _date, "hue": _hue, "quote": lambda text: quote(text, "")}
+
+
+def page(name: str, values: dict, status: int = 200) -> Response:
+    """Return a template as a page."""
+    return HTMLResponse(_pages.get_template(f"hub_{name}.html.jinja").render(values), status, HEADERS)
 
 
 def show_refusal(request: Request, refusal: Refusal) -> Response:
+    """Return a refusal: as a page to a browser that opens a page, as JSON to a program."""
+    path = request.url.path
+    if "text/html" in request.headers.get("accept", "") and not path.startswith(("/api/", "/_")):
+        values = {"status_code": refusal.status, "message": refusal.message}
+        response = page("refusal", values, refusal.status)
+        response.headers.update(refusal.headers)
+        return response
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
+
+
+def text_of(value: object) -> str:
+    """Return a metadata value as one line, empty for what is no text or number."""
+    return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def place_of(repo: Repo, revision: str, files: dict[str, File]) -> Place:
+    """Return where a repository's card stands."""
+    return Place(KINDS[repo.type], repo.name, revision, frozenset(files))
+
+
+def avatar(card: dict, place: Place) -> str:
+    """Return the address of the card's thumbnail if it is a file of the repository, else nothing."""
+    path = place.path_of(text_of(card.get("thumbnail")))
+    return place.url(path) if path else ""
+
+
+def chips(info: dict) -> list[tuple[str, str]]:
+    """Return (label, value) of the metadata that a page shows as chips."""
+    card = info["cardData"]
+    found = [("Task", text_of(info.get("pipeline_tag"))), ("Library", text_of(card.get("library_name")))]
+    for label, key in (("License", "license"), ("Language", "language"), ("Base model", "base_model")):
+        found += [(label, text_of(value)) for value in metadata.listed(card.get(key))]
+    shown = {value for _, value in found}
+    found += [("Tag", tag) for tag in map(text_of, metadata.listed(card.get("tags"))) if tag not in shown]
+    return [(label, value) for label, value in found if value]
+
+
+def examples(card: dict) -> list[tuple[str, str, str]]:
+    """Return (title, prompt, continuation) of the card's widget examples; the continuation may be empty."""
+    found = []
+    for item in metadata.listed(card.get("widget")):
+        if isinstance(item, dict) and isinstance(item.get("text"), str):
+            output = item.get("output")
+            text = text_of(output.get("text")) if isinstance(output, dict) else ""
+            glue = "" if not text or text[0].isspace() else " "
+            found.append((text_of(item.get("example_title")), item["text"], glue + text if text else ""))
+    return found
+
+
+def results(card: dict) -> list[tuple[str, str, str]]:
+    """Return (metric, value, data set) of the card's model-index."""
+    found = []
+    for model in filter(lambda m: isinstance(m, dict), metadata.listed(card.get("model-index"))):
+        for result in filter(lambda r: isinstance(r, dict), metadata.listed(model.get("results"))):
+            data = result.get("dataset")
+            name = text_of(data.get("name")) if isinstance(data, dict) else ""
+            for metric in filter(lambda m: isinstance(m, dict), metadata.listed(result.get("metrics"))):
+                value = metric.get("value")
+                shown = f"{value:.4g}" if isinstance(value, float) else text_of(value)
+                found.append((text_of(metric.get("name")) or text_of(metric.get("type")), shown, name))
+    return found
+
+
+@routes.on("GET", "/_static/{file}")
+def static(call: Call) -> Response:
+    """Return the stylesheet or the icon."""
+    if call.values["file"] not in ("hub.css", "hub.svg"):
+        raise Refusal(404, "Not found")
+    return FileResponse(TEMPLATES / call.values["file"], headers={"Cache-Control": "no-cache"})
+
+
+@routes.on("GET", "/login")
+def login(call: Call) -> Response:
+    """Remember the token in this browser, so that its pages show private models too; then show the list."""
+    if not any(same(call.query("token"), token) for token in call.hub.tokens):
+        raise Refusal(401, "That is not this Hub's token")
+    response = RedirectResponse("/", 303)
+    cookie = {"max_age": LOGIN_SECONDS, "httponly": True, "samesite": "strict"}
+    response.set_cookie(call.hub.cookie, call.query("token"), **cookie)  # type: ignore[arg-type]
+    return response
+
+
+@routes.on("GET", "/")
+@routes.on("GET", "/{author}")
+def index(call: Call) -> Response:
+    """List the models, newest first: all, or those whose name contains `?q=`, or those of one namespace."""
+    author, query = call.values.get("author", ""), call.query("q")[:200]
+    shown = []
+    for repo in call.store.repos("type = 'model' AND (? OR NOT private)", call.role is not None):
+        matches = all(word in repo.name.lower() for word in query.lower().split())
+        if matches and (not author or repo.name.split("/")[0].lower() == author.lower()):
+            info = describe(call, repo)
+            place = place_of(repo, "main", call.store.files(info["sha"]))
+            shown.append((info, avatar(info["cardData"], place), chips(info)))
+    if author and not shown and not query:
+        raise Refusal(404, f"There is no model of {author} here")
+    shown.sort(key=lambda item: item[0]["lastModified"], reverse=True)
+    return page("list", {"models": shown, "author": author, "query": query})
+
+
+def model_page(call: Call, tab: str, revision: str = "main", **more: object) -> Response:
+    """Return a model's page with one of its tabs open: card, files, commits or commit."""
+    repo = call.repo()
+    info = describe(call, repo, revision)
+    files = call.store.files(info["sha"])
+    card, body = metadata.card_of(files, call.store.blobs)
+    place = place_of(repo, revision, files)
+    prompt = next((text for _, text, _ in examples(card)), "My dream is")
+    values = {
+        "info": info, "files": list(files.values()), "chips": chips(info), "avatar": avatar(card, place),
+        "prompt": json.dumps(prompt, ensure_ascii=False),
+        "commits": call.store.history(info["sha"]), "examples": examples(card), "results": results(card),
+        "card": Markup(render(body, place)) if tab == "card" else "", "base_url": call.base_url,
+        "path": f"{KINDS[repo.type]}{repo.name}", "kind": repo.type, "tab": tab, "revision": revision, "place": place,
+        "branches": [name.removeprefix("refs/heads/") for name in call.store.refs(repo, "refs/heads/")],
+    }  # fmt: skip
+    return page("model", values | more)
+
+
+@routes.on("GET", "/{kind}{repo}/tree/{rev}")
+def files_page(call: Call) -> Response:
+    """Show a revision's files."""
+    return model_page(call, "files", call.values["rev"])
+
+
+@routes.on("GET", "/{kind}{repo}/blob/{rev}/{path}")
+def blob_page(call: Call) -> Response:
+    """Lead to the file itself."""
+    place = place_of(call.repo(), call.values["rev"], {})
+    return RedirectResponse(place.url(call.values["path"]))
+
+
+@routes.on("GET", "/{kind}{repo}/commits/{rev}")
+def commits_page(call: Call) -> Response:
+    """Show a revision's history."""
+    return model_page(call, "commits", call.values["rev"])
+
+
+def changes(old: dict[str, File], new: dict[str, File]) -> Iterator[tuple[str, File]]:
+    """Yield (added, deleted or changed, file) for each path that differs between two trees, sorted by path."""
+    for path in sorted(old | new):
+        if path not in old:
+            yield "added", new[path]
+        elif path not in new:
+            yield "deleted", old[path]
+        elif old[path].oid != new[path].oid:
+            yield "changed", new[path]
+
+
+def _readme(call: Call, files: dict[str, File]) -> list[str]:
+    file = files.get("README.md")
+    return (
+        call.store.blobs.read(file.sha256, metadata.CARD_LIMIT).decode("utf-8", "replace").splitlines() if file else []
+    )
+
+
+@routes.on("GET", "/{kind}{repo}/commit/{rev}")
+def commit_page(call: Call) -> Response:
+    """Show what a commit changed, and how it changed the card."""
+    store = call.store
+    commit = store.history(store.resolve(call.repo(), call.values["rev"]))[0]
+    new, old = store.files(commit.oid), store.files(commit.parent) if commit.parent else {}
+    changed = list(changes(old, new))
+    before, after = (_readme(call, files) for files in (old, new))
+    diff = list(difflib.unified_diff(before, after, lineterm="", n=2))[2 : CARD_DIFF_LINES + 2]
+    return model_page(call, "commit", commit.oid, commit=commit, changed=changed, diff=diff)
+
+
+@routes.on("GET", "/{kind}{repo}")
+def card_page(call: Call) -> Response:
+    """Show a model's card."""
+    return model_page(call, "card")

@@ -31,14 +31,8 @@ def make_app(root: Path, host: str = "127.0.0.1") -> App:
     return App(hub, pages.show_refusal)
 
 
-def run_server(
-    root: Path, host: str = "127.0.0.1", port: int | None = None, on_ready: Callable[[str], None] = lambda url: None
-) -> None:
-    """Serve `root` until interrupted; `on_ready(url)` is called once connections are accepted.
-
-    Without `port`, the one of last time if it is free, else any free one, remembered in `<root>/port`.
-    PublisherError when another process serves `root`, or the port asked for is taken.
-    """
+def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str], None]) -> None:
+    """Serve `root` until interrupted: the contract is that of `localhub.run_server`."""
     root.mkdir(parents=True, exist_ok=True)
     with open(root / "lock", "w") as lock:
         try:
@@ -53,7 +47,12 @@ def run_server(
         server = Server(uvicorn.Config(make_app(root, host), log_level="warning", access_log=False, lifespan="off",
                                        timeout_graceful_shutdown=5, server_header=False))  # fmt: skip
         record = root / "server.json"
-        server.on_ready = lambda: (_write(record, json.dumps({"pid": os.getpid(), "url": url})), on_ready(url))
+
+        def announce() -> None:
+            _write(record, json.dumps({"pid": os.getpid(), "url": url}))
+            on_ready(url)
+
+        server.on_ready = announce
         try:
             server.run(sockets=[listener])
         finally:

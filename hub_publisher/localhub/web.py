@@ -45,6 +45,11 @@ class Hub:
     hosts: set[str] = field(default_factory=lambda: set(LOOPBACK))  # empty: any
     key: bytes = b""
 
+    @property
+    def cookie(self) -> str:
+        """Return the name of the cookie for pages; cookies know no ports, so each Hub has a name of its own."""
+        return f"hub_{self._digest('cookie', 0)[:12]}"
+
     def sign(self, purpose: str) -> str:
         """Return a capability for `purpose`: whoever holds it may do that one thing until it expires."""
         expires = int(time.time()) + SIGNED_SECONDS
@@ -186,13 +191,16 @@ def hostname(url: str) -> str:
         return ""
 
 
-def role_of(request: Request, tokens: dict[str, str]) -> str | None:
-    """Return what the caller's token allows, None without one; Refusal(401) for a wrong one."""
-    header = request.headers.get("authorization", "")
-    scheme, _, token = header.partition(" ")
+def role_of(request: Request, hub: Hub) -> str | None:
+    """Return what the caller's token allows, None without one; Refusal(401) for a wrong one.
+
+    A browser's cookie allows reading only: whatever page makes it send a request, nothing changes.
+    """
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
-        return None
-    for known, role in tokens.items():
+        cookie = request.cookies.get(hub.cookie, "")
+        return "read" if cookie and any(same(cookie, known) for known in hub.tokens) else None
+    for known, role in hub.tokens.items():
         if same(token, known):
             return role
     raise Refusal(401, "Invalid credentials in Authorization header")
@@ -218,7 +226,7 @@ async def answer(hub: Hub, request: Request, routes: Routes) -> Response:
         raise Refusal(414, "URI too long")
     route, values = routes.find(request.method, raw_path)
     # An upload address and a CAS address carry their own signature instead of a user's token.
-    role = None if raw_path.startswith("/_") else role_of(request, hub.tokens)
+    role = None if raw_path.startswith("/_") else role_of(request, hub)
     call = Call(hub, request, values, role)
     if route.streaming:
         result = route.handler(call)
