@@ -1,0 +1,119 @@
+"""What every reader hands back, and the few rules about X's texts that more than one reader needs."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from hub_publisher.errors import SourceError
+from hub_publisher.records import Timeline, sha256_of
+
+T = TypeVar("T")
+
+# Files up to this size are told apart by their content, larger ones by size and time of change: hashing
+# gigabytes before every run would cost more than the reading that the fingerprint is there to save.
+HASHED_BYTES = 64 * 2**20
+
+REPOST = re.compile(r"RT @\w{1,15}:? ")
+_HALF_LINK = re.compile(r"https?:\S*…$")
+_CUT_BEFORE_LINK = re.compile(r"…\s*https?://t\.co/\w+[\"”']?$")
+_ENTITY = re.compile(r"&(?:amp|lt|gt);")
+_MARKUP = re.compile(r"[<>]|&(?!(?:amp|lt|gt);)")
+
+# X's short form of a long post is cut to fill 140 characters, its own link included. It may be shorter by
+# about a link (23) when the cut falls on one: in 2,605 posts of 2017 all 128 cut texts had 120 to 140.
+_SHORT_FORM = 115
+_FULL_LENGTHS = (*range(138, 142), *range(276, 282))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A timeline (its fingerprint still empty) and the account's picture as PNG bytes, if there is one."""
+
+    timeline: Timeline
+    avatar: bytes | None = None
+
+
+def looks_cut(text: str) -> bool:
+    """Whether X cut this text: it ends in half a link, in `… <link>` at the length X cuts to, or in `…` there.
+
+    People end sentences with an ellipsis too, so the length decides where no link is cut in half.
+    """
+    text = text.rstrip()
+    if "…" not in text[-40:]:
+        return False
+    length = len(unescape(text))
+    if _CUT_BEFORE_LINK.search(text):
+        return length >= _SHORT_FORM
+    if text.endswith("…"):
+        return length in _FULL_LENGTHS or bool(_HALF_LINK.search(text))
+    return False
+
+
+def unescape(text: str) -> str:
+    """`text` with &amp; &lt; &gt; replaced in one pass: what X escapes, and nothing else."""
+    if "&" not in text:
+        return text
+    return _ENTITY.sub(lambda match: {"&amp;": "&", "&lt;": "<", "&gt;": ">"}[match[0]], text)
+
+
+def escapes_html(texts: Iterable[str]) -> bool:
+    """Whether a source writes &amp; &lt; &gt; for & < >.
+
+    A source that does so leaves no bare & < > behind, save where a text was cut; one that does not shows them
+    wherever people write "Q & A". So the texts vote: escaped when more of them hold entities than bare characters.
+    """
+    num_escaped = num_bare = 0
+    for text in texts:
+        if _MARKUP.search(text):
+            num_bare += 1
+        elif "&" in text:
+            num_escaped += 1
+    return num_escaped > num_bare
+
+
+def well_formed(text: str) -> str:
+    """`text` with surrogate pairs joined and lone halves replaced by U+FFFD, so that it can be UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def progress(items: Iterable[T], what: str) -> Iterator[T]:
+    """`items`, with a progress bar on stderr when that is a terminal."""
+    from tqdm import tqdm
+
+    yield from tqdm(items, desc=what, unit=" posts", disable=None, leave=False)
+
+
+def undecodable_note(texts: Iterable[str]) -> list[str]:
+    """One sentence when some texts hold characters that could not be decoded, else nothing."""
+    num_texts = sum("\ufffd" in text for text in texts)
+    return [f"Posts that hold characters which could not be decoded: {num_texts}."] if num_texts else []
+
+
+def state_of(paths: Iterable[Path]) -> str:
+    """What identifies the content of some files: SHA-256 while they are small, else sizes and times of change."""
+    found = [(path, path.stat()) for path in paths]
+    if sum(stat.st_size for _, stat in found) < HASHED_BYTES:
+        parts = [f"{path.name} {stat.st_size} {sha256_of(path)}" for path, stat in found]
+    else:
+        parts = [f"{path.name} {stat.st_size} {stat.st_mtime_ns}" for path, stat in found]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def existing(path: Path, remedy: str) -> Path:
+    """`path` when something lies there that can be read. Raises SourceError otherwise."""
+    try:
+        path.stat()
+        if path.is_file():
+            path.open("rb").close()
+    except FileNotFoundError as error:
+        raise SourceError(f"There is no {path}.", remedy) from error
+    except OSError as error:
+        raise SourceError(f"{path} cannot be read: {error.strerror}.", remedy) from error
+    return path
