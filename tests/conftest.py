@@ -1,25 +1,40 @@
 """Fixtures for every test: a clean environment, and a running local Hub."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
-from hub_publisher import localhub
+_FOREIGN = ("HF_", "HUGGING", "WANDB_", "HUB_PUBLISHER_")
+_CLEAN = {
+    "HF_HOME": tempfile.mkdtemp(prefix="hf-home-"),
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "NO_COLOR": "1",
+}
 
-_OURS = ("HF_", "HUGGING", "WANDB_", "HUB_PUBLISHER_")
-_CLEAN = {"HF_HUB_DISABLE_TELEMETRY": "1", "NO_COLOR": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+# huggingface_hub and wandb read most of their environment when they are imported, which may be long before a test runs.
+for _name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+    del os.environ[_name]
+os.environ.update(_CLEAN)
+
+from hub_publisher import localhub  # noqa: E402
+
+
+def pytest_unconfigure() -> None:
+    """Remove the cache that the Hub's clients filled during the run."""
+    shutil.rmtree(_CLEAN["HF_HOME"], ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Hide what the developer's machine has set: tokens, endpoints, caches, tracking, colours."""
-    for name in os.environ:
-        if name.startswith(_OURS):
-            monkeypatch.delenv(name)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undo after each test what it, or code it called, set in the environment."""
+    for name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+        monkeypatch.delenv(name)
     for name, value in _CLEAN.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("HF_HOME", str(tmp_path_factory.getbasetemp() / "hf_home"))
 
 
 @pytest.fixture(scope="session")

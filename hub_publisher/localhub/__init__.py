@@ -7,10 +7,10 @@ It runs as a process of its own, which serves one folder and ends with the proce
 """
 
 import json
+import os
 import queue
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
@@ -124,21 +124,22 @@ class _LostRace(Exception):
 
 def _spawn(root: Path, port: int | None) -> tuple[subprocess.Popen, str]:
     command = [sys.executable, "-m", "hub_publisher.localhub", "--root", str(root), "--stop-with-parent"]
-    with tempfile.TemporaryFile() as complaints:
+    with open(root / "server.log", "ab+") as log:
+        start_of_log = log.seek(0, os.SEEK_END)
         process = subprocess.Popen(
             command + (["--port", str(port)] if port else []), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=complaints, cwd=Path(__file__).parents[2], start_new_session=True,
+            stderr=log, cwd=Path(__file__).parents[2], start_new_session=True,
         )  # fmt: skip
         assert process.stdout is not None
         if url := _first_line(process.stdout):
             return process, url
         process.kill()
         process.wait()
-        complaints.seek(0)
-        text = complaints.read().decode("utf-8", "replace").strip()
+        log.seek(start_of_log)
+        text = log.read().decode("utf-8", "replace").strip()
     if "is being served already" in text:
         raise _LostRace
-    raise PublisherError(f"The local Hub did not start: {text.splitlines()[-1] if text else 'it said nothing'}")
+    raise PublisherError(f"The local Hub did not start: {text or 'it said nothing'}", f"See {root}/server.log.")
 
 
 def _first_line(pipe: IO[bytes]) -> str:

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import fnmatch
-import json
 import re
 from dataclasses import replace
 
@@ -12,7 +11,7 @@ from hub_publisher.localhub.api_repos import KINDS
 from hub_publisher.localhub.discussions import open_discussion
 from hub_publisher.localhub.refusal import NO_ENTRY, Refusal
 from hub_publisher.localhub.store import LFS_PATTERNS, File, Store, git_hash, lfs_pointer
-from hub_publisher.localhub.web import Call, routes
+from hub_publisher.localhub.web import Call, load_json, routes
 
 MAX_REGULAR_BYTES = 10 * 2**20  # the Hub's: larger files must be LFS
 COMMIT_LIMIT = 256 * 2**20  # bytes of NDJSON, in which regular files travel as base64
@@ -144,10 +143,10 @@ def parse_operations(body: bytes) -> list[tuple[str, dict]]:
         if not line.strip():
             continue
         try:
-            item = json.loads(line)
-            key, value = item["key"], item["value"]
-        except (ValueError, RecursionError, KeyError, TypeError) as error:
+            item = load_json(line)
+        except ValueError as error:
             raise Refusal(400, f"Invalid NDJSON in line {number}") from error
+        key, value = (item.get("key"), item.get("value")) if isinstance(item, dict) else (None, None)
         if not isinstance(key, str) or not isinstance(value, dict):
             raise Refusal(400, f"Invalid NDJSON in line {number}")
         operations.append((key, value))

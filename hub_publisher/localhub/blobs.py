@@ -22,6 +22,7 @@ class BlobWriter:
     def __init__(self, store: "BlobStore", file: BinaryIO) -> None:
         self.store = store
         self.file = file
+        self.path = Path(file.name)
         self.num_bytes = 0
         self._sha256 = hashlib.sha256()
 
@@ -37,7 +38,7 @@ class BlobWriter:
         flush_to_disk(self.file)
         target = self.store.path(sha256)
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self.file.name, target)
+        os.replace(self.path, target)
         flush_folder(target.parent)
         return sha256
 

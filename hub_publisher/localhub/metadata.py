@@ -3,7 +3,6 @@
 import json
 import math
 import re
-from datetime import date
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -93,10 +92,12 @@ def parse(front_matter: str) -> dict:
 def plain(value: object) -> Any:
     """Return `value` made of what JSON can hold."""
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {plain(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set):
         return [plain(item) for item in value]
-    if isinstance(value, date | bytes) or (isinstance(value, float) and not math.isfinite(value)):
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()  # JSON cannot carry half of a character
+    if isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
         return str(value)
     return value
 
@@ -211,8 +212,8 @@ def _read_card(blobs: BlobStore, sha256: str) -> tuple[dict, str]:
 def config_of(blobs: BlobStore, sha256: str) -> dict:
     """Return what a config.json says about architecture and model type; empty when it cannot be read."""
     try:
-        config = json.loads(blobs.read(sha256, CARD_LIMIT))
-    except ValueError:
+        config = plain(json.loads(blobs.read(sha256, CARD_LIMIT)))
+    except (ValueError, RecursionError):
         return {}
     return {key: config[key] for key in ("architectures", "model_type") if isinstance(config, dict) and key in config}
 
@@ -227,8 +228,9 @@ def count_parameters(blobs: BlobStore, sha256: str) -> dict[str, int]:
             tensors = [item for name, item in header.items() if name != "__metadata__"]
             counts: dict[str, int] = {}
             for tensor in tensors:
-                counts[tensor["dtype"]] = counts.get(tensor["dtype"], 0) + math.prod(tensor["shape"])
-        except (ValueError, KeyError, TypeError, AttributeError):
+                dtype = plain(tensor["dtype"])
+                counts[dtype] = counts.get(dtype, 0) + math.prod(tensor["shape"])
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return {}
     return counts
 

@@ -52,21 +52,23 @@ def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str]
             _write(record, json.dumps({"pid": os.getpid(), "url": url}))
             on_ready(url)
 
-        server.on_ready = announce
-        try:
-            server.run(sockets=[listener])
-        finally:
-            record.unlink(missing_ok=True)
+        server.on_ready, server.on_stop = announce, lambda: record.unlink(missing_ok=True)
+        server.run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
-    """uvicorn, saying when it is ready."""
+    """uvicorn, saying when it is ready and when it stops (it ends the process itself on SIGTERM)."""
 
     on_ready: Callable[[], object]
+    on_stop: Callable[[], object]
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.on_stop()
+        await super().shutdown(sockets)
 
 
 def bind(root: Path, host: str, port: int | None) -> socket.socket:

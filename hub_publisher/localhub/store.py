@@ -166,7 +166,7 @@ class Store:
         first = File(".gitattributes", git_hash(size, [GIT_ATTRIBUTES]), sha256, size, False)
         with self.transaction() as database:
             if database.execute("SELECT 1 FROM repos WHERE type = ? AND name = ?", (type, name)).fetchone():
-                raise Refusal(409, f"You already created this {type} repo: {name}")
+                raise Refusal(409, f"You already created this {type} repo")
             values = (type, name, private, now())
             database.execute("INSERT INTO repos (type, name, private, created_at) VALUES (?, ?, ?, ?)", values)
             (repo_id,) = database.execute("SELECT last_insert_rowid()").fetchone()

@@ -56,8 +56,7 @@ async def lfs_put(call: Call) -> Response:
         async for piece in call.request.stream():
             if writer.num_bytes + len(piece) > int(size):
                 raise Refusal(413, "More bytes than the object's size")
-            if piece:
-                await run_in_threadpool(writer.write, piece)
+            await run_in_threadpool(writer.write, piece)
         if writer.num_bytes != int(size) or writer.hexdigest() != oid:
             raise Refusal(400, "The bytes are not those of the object: size or SHA-256 differs")
         await run_in_threadpool(writer.finish)
@@ -95,11 +94,18 @@ def check_cas(call: Call) -> None:
         raise Refusal(401, "Invalid CAS token") from refusal
 
 
-@routes.on("POST", "/_cas/{instance}/v1/xorbs/default/{hash}", limit=MAX_XORB_BYTES)
-def post_xorb(call: Call) -> dict:
-    """Store a xorb."""
+@routes.on("POST", "/_cas/{instance}/v1/xorbs/default/{hash}", streaming=True)
+async def post_xorb(call: Call) -> dict:
+    """Store a xorb as it comes."""
     check_cas(call)
-    return {"was_inserted": call.hub.xorbs.add(call.values["hash"], call.body)}
+    call.hub.xorbs.path(call.values["hash"])
+    with call.store.blobs.writer() as writer:
+        async for piece in call.request.stream():
+            if writer.num_bytes + len(piece) > MAX_XORB_BYTES:
+                raise Refusal(413, "Xorb is larger than 64 MiB")
+            await run_in_threadpool(writer.write, piece)
+        writer.file.flush()
+        return {"was_inserted": await run_in_threadpool(call.hub.xorbs.add, call.values["hash"], writer.path)}
 
 
 @routes.on("POST", "/_cas/{instance}/v1/shards", limit=MAX_XORB_BYTES)

@@ -96,8 +96,8 @@ class Call:
     def json(self) -> dict:
         """Return the body as an object; Refusal(400) for anything else."""
         try:
-            data = json.loads(self.body or b"{}")
-        except (ValueError, RecursionError) as error:
+            data = load_json(self.body or b"{}")
+        except ValueError as error:
             raise Refusal(400, "Invalid JSON body") from error
         if not isinstance(data, dict):
             raise Refusal(400, "Invalid JSON body: expected an object")
@@ -119,6 +119,17 @@ class Call:
         if write:
             self.must_write()
         return repo
+
+
+def load_json(text: bytes) -> object:
+    """Return what `text` says; ValueError also for too deep nesting and for half characters (lone surrogates)."""
+    try:
+        data = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    if re.search(rb"\\u[dD][89a-fA-F]", text):
+        json.dumps(data, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
+    return data
 
 
 def same(left: str, right: str) -> bool:
@@ -208,8 +219,6 @@ def role_of(request: Request, hub: Hub) -> str | None:
 
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body; Refusal(413) as soon as it is longer than `limit` bytes."""
-    if int(request.headers.get("content-length", "0") or 0) > limit:
-        raise Refusal(413, "Payload too large")
     body = bytearray()
     async for piece in request.stream():
         body += piece

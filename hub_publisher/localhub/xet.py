@@ -12,11 +12,12 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import lz4.frame
 
-from hub_publisher.localhub.blobs import BlobStore, flush_folder
+from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.refusal import Refusal
 
 MAX_XORB_BYTES = 64 * 2**20  # the specification's limit; also ours for a shard
@@ -84,21 +85,18 @@ class XorbStore:
             raise Refusal(400, f"Invalid xorb hash: {name}")
         return self.folder / name
 
-    def add(self, name: str, data: bytes) -> bool:
-        """Store a xorb and return whether it is new; Refusal(400) when its chunks cannot be walked."""
+    def add(self, name: str, incoming: Path) -> bool:
+        """Take the file `incoming` as a xorb and return whether it is new; Refusal(400) when it is malformed."""
         target = self.path(name)
         if target.exists():
             return False
-        chunk_offsets(data)
-        incoming = self.folder / f".{secrets.token_hex(8)}"
-        incoming.write_bytes(data)
+        chunk_offsets(incoming)
         os.replace(incoming, target)
-        flush_folder(self.folder)
         return True
 
     def _read_index(self, name: str) -> list[int]:
         try:
-            return chunk_offsets(self.path(name).read_bytes())
+            return chunk_offsets(self.path(name))
         except FileNotFoundError as error:
             raise Refusal(400, f"Unknown xorb: {name}") from error
 
@@ -109,7 +107,7 @@ class XorbStore:
             raise Refusal(400, f"Invalid chunk range {term.start}..{term.end} in xorb {term.xorb}")
         with open(self.path(term.xorb), "rb") as file:
             file.seek(offsets[term.start])
-            for begin, end in zip(offsets[term.start :], offsets[term.start + 1 : term.end + 1], strict=False):
+            for begin, end in pairwise(offsets[term.start : term.end + 1]):
                 yield decode_chunk(file.read(end - begin))
 
     def rebuild(self, terms: list[Term], blobs: BlobStore) -> str:
@@ -124,16 +122,20 @@ class XorbStore:
             return writer.finish()
 
 
-def chunk_offsets(xorb: bytes) -> list[int]:
-    """Return where each chunk begins, and where the last one ends; Refusal(400) when the xorb is malformed."""
+def chunk_offsets(path: Path) -> list[int]:
+    """Return where each chunk of a xorb begins, and where the last one ends; Refusal(400) when it is malformed."""
     offsets = [0]
-    while (offset := offsets[-1]) < len(xorb) and xorb[offset : offset + 7] != b"XETBLOB":
-        if offset + 8 > len(xorb):
-            raise Refusal(400, "Malformed xorb: truncated chunk header")
-        end = offset + 8 + int.from_bytes(xorb[offset + 1 : offset + 4], "little")
-        if xorb[offset] != 0 or end > len(xorb):
-            raise Refusal(400, "Malformed xorb: bad chunk header")
-        offsets.append(end)
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        while (offset := offsets[-1]) < size:
+            file.seek(offset)
+            header = file.read(8)
+            if header.startswith(b"XETBLOB"):  # the footer, which uploads may leave out
+                break
+            end = offset + 8 + int.from_bytes(header[1:4], "little")
+            if len(header) < 8 or header[0] != 0 or end > size:
+                raise Refusal(400, "Malformed xorb: bad or truncated chunk")
+            offsets.append(end)
     return offsets
 
 
