@@ -89,5 +89,5 @@ def share_of(batch: Sequence[T], part: int, num_parts: int) -> Sequence[T]:
 
 def padding_ratio(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:
     """Padding / all tokens that the batches compute, from 0 to 1."""
-    computed = sum(len(batch) * max(lengths[index] for index in batch) for batch in batches)
-    return 1 - sum(lengths) / computed if computed else 0.0
+    widths = [[lengths[index] for index in batch] for batch in batches]
+    return 1 - sum(map(sum, widths)) / sum(len(row) * max(row) for row in widths)

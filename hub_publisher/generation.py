@@ -1,7 +1,10 @@
 """Prompt -> continuations: the one place that samples. evaluate, the command line and the tests call it."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
+
+from hub_publisher.base_model import load_model
 
 
 def sampling_settings(config: Any, max_new_tokens: int) -> dict[str, Any]:
@@ -51,3 +54,18 @@ def generate(
     texts = tokenizer.batch_decode(output, skip_special_tokens=True)
     start = tokenizer.batch_decode(inputs["input_ids"], skip_special_tokens=True)[0]
     return [text[len(start) :] for text in texts]
+
+
+def generate_from(model_dir: Path, prompt: str, num_samples: int, seed: int) -> list[str] | None:
+    """`num_samples` continuations by the published model in a folder, sampled as its generation_config says.
+
+    None when the folder holds no model.
+    """
+    from transformers import AutoTokenizer, GenerationConfig
+
+    if not (model_dir / "generation_config.json").exists():
+        return None
+    saved = GenerationConfig.from_pretrained(model_dir).to_diff_dict()
+    settings = {name: saved[name] for name in ("do_sample", "temperature", "top_p", "top_k", "max_new_tokens")}
+    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    return generate(load_model(model_dir, "bfloat16"), tokenizer, prompt, num_samples, seed, settings)

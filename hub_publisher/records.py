@@ -26,6 +26,16 @@ from pydantic import BaseModel, ConfigDict
 
 POSTS = "posts.jsonl"
 MODEL_DIR = "model"
+# The stages in order, and the record that each leaves in the publication's folder.
+RECORDS = {
+    "fetch": "timeline-*.jsonl",
+    "curate": "curation.json",
+    "finetune": "training.json",
+    "evaluate": "evaluation.json",
+    "card": "card.json",
+    "push": "receipt.json",
+    "loadback": "loadback.json",
+}
 
 R = TypeVar("R", bound=BaseModel)
 

@@ -1,0 +1,75 @@
+"""The published model, as its first reader meets it: loaded by its id, in a new process -> loadback.json.
+
+That process knows nothing of this one: its environment holds the Hub's address (and a token for a private
+repository), its cache is empty, and what it prints besides the posts is kept for everyone to see.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+from hub_publisher.config import Config
+from hub_publisher.errors import HubError
+from hub_publisher.records import LoadBack, Receipt, fingerprint, write_record
+
+RECORD = "loadback.json"
+NUM_POSTS = 5
+TIMEOUT_SECONDS = 900
+# Loading bars are no complaints; everything else on stderr is.
+PROGRESS = re.compile(r"[^\r\n]*(?:\d+%\|[^\r\n]*\||\d+(?:\.\d+)?(?:it|s|B|kB|MB)/(?:s|it)\])[^\r\n]*")
+
+SNIPPET = """
+import json, sys
+from transformers import pipeline, set_seed
+repo_id, prompt, num_posts, seed = json.loads(sys.argv[1])
+generator = pipeline("text-generation", model=repo_id)
+set_seed(seed)
+print(json.dumps([row["generated_text"] for row in generator(prompt, num_return_sequences=num_posts)]))
+"""
+
+
+def expected_fingerprint(config: Config, receipt: Receipt) -> str:
+    """Changes with the commit, the first prompt and the seed."""
+    return fingerprint("loadback", receipt.commit, receipt.repo_id, config.prompts[0], config.seed)
+
+
+def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
+    """Load the model by its Hub id in another process and let it write five posts.
+
+    Raises HubError with what that process said when it cannot.
+    """
+    started = time.monotonic()
+    arguments = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed])
+    with tempfile.TemporaryDirectory(dir=config.run_dir, prefix=".loadback-") as cache:
+        environment = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
+        environment |= {"HF_HOME": cache, "HF_ENDPOINT": receipt.endpoint}
+        if receipt.visibility == "private":
+            environment["HF_TOKEN"] = token
+        child = subprocess.run(
+            [sys.executable, "-c", SNIPPET, arguments],
+            env=environment,
+            cwd=cache,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
+    if child.returncode:
+        raise HubError(
+            f"{receipt.repo_id} was published, but does not load back:\n{child.stderr[-2000:].strip()}",
+            "Run the same command again; it goes on from here.",
+        )
+    record = LoadBack(
+        fingerprint=expected_fingerprint(config, receipt),
+        prompt=config.prompts[0],
+        texts=tuple(json.loads(child.stdout.splitlines()[-1])),
+        stderr="\n".join(line for line in PROGRESS.sub("", child.stderr).split("\n") if line.strip()),
+        seconds=time.monotonic() - started,
+    )
+    write_record(config.run_dir / RECORD, record)
+    return record

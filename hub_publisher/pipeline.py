@@ -1,0 +1,290 @@
+"""publish(config): the whole story in order. Each stage is skipped when its record is there and up to date.
+
+fetch -> curate -> finetune -> evaluate -> card -> push -> load back
+"""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from hub_publisher import base_model, card, curate, evaluate, finetune, loadback, localhub, push, sources, tracking
+from hub_publisher.base_model import BaseModel
+from hub_publisher.config import LOCAL, Config
+from hub_publisher.errors import PublisherError
+from hub_publisher.hub_target import Target, choose_hub, find_token, preflight
+from hub_publisher.records import (
+    RECORDS,
+    BaseModelRecord,
+    Card,
+    Curation,
+    Evaluation,
+    LoadBack,
+    Receipt,
+    StageRecord,
+    Timeline,
+    Tracking,
+    Training,
+    is_done,
+    read_record,
+    read_timeline,
+)
+
+Say = Callable[[str], None]
+R = TypeVar("R", bound=StageRecord)
+
+
+class Publication(NamedTuple):
+    """What `publish` returns: the records of everything that can be asked about the result."""
+
+    receipt: Receipt
+    loadback: LoadBack
+    curation: Curation
+    training: Training
+    evaluation: Evaluation
+
+
+def publish(config: Config, say: Say = lambda line: None, force: str | None = None) -> Publication:
+    """Take the posts of an account to a published model that loads by its id.
+
+    `say` is told, a line at a time, what happens. `force` names a stage (a key of RECORDS) to do again together with
+    all that follow it. Raises PublisherError; calling it again goes on where it stopped.
+    """
+    with _alone(config), open_target(config) as target:
+        if force:
+            forget(config, force)
+        do = Stages(config, target, say)
+        tracked = tracking.decide(config)
+        timeline = do.fetch()
+        do.announce(timeline, tracked, do.known_base())
+        curation = do.stage(
+            "curate", Curation, curate.expected_fingerprint(config, timeline), lambda: curate.curate(config, timeline)
+        )
+        do.tell_kept(curation)
+        tracked = tracking.record_preprocess(config, tracked, timeline, curation)
+        with tracking.open_run(config, tracked, "train", do.settings()) as run:
+            training = do.train(curation, run)
+            evaluation = do.evaluate(curation, training)
+            tracked = tracking.current(config, tracked)
+            rendered = do.stage(
+                "card",
+                Card,
+                card.expected_fingerprint(
+                    config, target.repo_id, curation, training, evaluation, tracked, target.endpoint
+                ),
+                lambda: card.render(config, target.repo_id, curation, training, evaluation, tracked, target.endpoint),
+            )
+            receipt = do.push(rendered)
+            tracking.record_publication(run, evaluation, config, receipt)
+        loaded = do.stage(
+            "loadback",
+            LoadBack,
+            loadback.expected_fingerprint(config, receipt),
+            lambda: loadback.load_back(config, receipt, target.token),
+        )
+        return Publication(receipt, loaded, curation, training, evaluation)
+
+
+class Stages:
+    """The stages of one publication, each done or found done, and told of either way."""
+
+    def __init__(self, config: Config, target: Target, say: Say) -> None:
+        self.config = config
+        self.target = target
+        self.say = say
+
+    def stage(self, name: str, kind: type[R], expected: str, work: Callable[[], R], current: bool = True) -> R:
+        """The stage's record: the one on disk when it is `current` and has the expected fingerprint, else a new one."""
+        record = read_record(self.config.run_dir / RECORDS[name], kind)
+        if record is not None and record.fingerprint == expected and current:
+            self._tell(name, "up to date")
+            return record
+        self._tell(name, "...")
+        started = time.monotonic()
+        record = work()
+        self._tell(name, f"done in {time.monotonic() - started:.0f} s")
+        return record
+
+    def _tell(self, name: str, state: str) -> None:
+        number = list(RECORDS).index(name) + 1
+        self.say(f"[{number}/{len(RECORDS)}] {name:9} {state}")
+
+    def fetch(self) -> Timeline:
+        """The account's timeline, read again when its source changed."""
+        timeline = read_timeline(sources.timeline_path(self.config))
+        if timeline is None or timeline.fingerprint != sources.expected_fingerprint(self.config):
+            timeline = sources.fetch(self.config)
+        return timeline
+
+    @cached_property
+    def base(self) -> BaseModel:
+        """The base model, resolved when a stage first needs it."""
+        return base_model.resolve(self.config, may_substitute=self.target.is_local)
+
+    def settings(self) -> dict[str, object]:
+        """The hyperparameters, by name, for the tracker."""
+        return {name: getattr(self.config, name) for name in finetune.FIELDS}
+
+    def train(self, curation: Curation, run: tracking.Run) -> Training:
+        """Fine-tune. What was trained on a substitute for the local Hub is trained again for another."""
+        before = read_record(self.config.run_dir / RECORDS["finetune"], Training)
+        substituted = before is not None and before.base_model.substituted_for is not None
+
+        def work() -> Training:
+            card.check_early(self.config, self.target.repo_id, self.base.record, curation.languages)
+            with tracking.follow(run, self.config.run_dir / "training-log.jsonl"):
+                return finetune.finetune(self.config, curation, self.base)
+
+        expected = finetune.expected_fingerprint(self.config, curation)
+        return self.stage("finetune", Training, expected, work, current=self.target.is_local or not substituted)
+
+    def evaluate(self, curation: Curation, training: Training) -> Evaluation:
+        """Measure the model beside its base."""
+        evaluation = self.stage(
+            "evaluate",
+            Evaluation,
+            evaluate.expected_fingerprint(self.config, curation, training),
+            lambda: evaluate.evaluate(self.config, curation, training, self.base.path),
+        )
+        base, tuned = evaluation.base, evaluation.tuned
+        self.say(
+            f"      held-out perplexity {base.perplexity:.1f} -> {tuned.perplexity:.1f}, "
+            f"bits per byte {base.bits_per_byte:.3f} -> {tuned.bits_per_byte:.3f} (base -> tuned)"
+        )
+        return evaluation
+
+    def push(self, rendered: Card) -> Receipt:
+        """Publish, unless the Hub still holds exactly this."""
+        before = read_record(self.config.run_dir / RECORDS["push"], Receipt)
+        current = before is not None and push.remote_is_current(self.target, before)
+        expected = push.expected_fingerprint(self.config, self.target, rendered)
+        receipt = self.stage(
+            "push", Receipt, expected, lambda: push.push(self.config, self.target, rendered), current=current
+        )
+        # A local Hub may have another port than last time.
+        return receipt.model_copy(update={"endpoint": self.target.endpoint, "url": self.target.url})
+
+    def announce(self, timeline: Timeline, tracked: Tracking, base: str) -> None:
+        """State what will happen where, before it does."""
+        where = f"the local Hub at {self.target.endpoint}" if self.target.is_local else self.target.endpoint
+        self.say(f"Publishing @{self.config.handle}")
+        self.say(f"  target      {where}")
+        self.say(f"  repository  {self.target.repo_id} ({self.target.visibility})")
+        self.say(f"  base model  {base}")
+        self.say(f"  posts       {len(timeline.posts):,} from {timeline.source}")
+        self.say(f"  W&B         {tracked.mode}: {tracked.reason}")
+        for note in timeline.notes:
+            self.say(f"  note        {note}")
+
+    def known_base(self) -> str:
+        """The base model in words: of the training that is on disk, or resolved now."""
+        training = read_record(self.config.run_dir / RECORDS["finetune"], Training)
+        known = training is not None and training.base_model.requested == self.config.base_model
+        return describe_base(training.base_model if known and training else self.base.record)
+
+    def tell_kept(self, curation: Curation) -> None:
+        """Say how many posts were kept and what the reader should know about them."""
+        kept = curation.num_train + curation.num_heldout
+        downloaded = sum(account.num_downloaded for account in curation.accounts)
+        self.say(f"      {kept:,} of {downloaded:,} posts kept, {curation.num_heldout:,} of them held out")
+        for note in curation.notes:
+            self.say(f"      note: {note}")
+
+
+def describe_base(base: BaseModelRecord) -> str:
+    """The base model in words, with what it stands in for."""
+    name = base.hub_id or base.requested
+    if base.substituted_for:
+        return f"{name} (bundled), because {base.substituted_for} is neither cached nor reachable"
+    return name
+
+
+@contextmanager
+def open_target(config: Config) -> Iterator[Target]:
+    """Where to publish, checked: the Hub on the network, or the embedded one, served for as long as this lasts."""
+    where = choose_hub(config)
+    if where != LOCAL:
+        yield preflight(config, where, find_token(), is_local=False)
+        return
+    with localhub.start(config.hub_dir) as hub:
+        yield preflight(config, hub.url, hub.token, is_local=True)
+
+
+@contextmanager
+def _alone(config: Config) -> Iterator[None]:
+    """Keep a second process from working on the same publication."""
+    from filelock import FileLock, Timeout
+
+    config.run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(config.run_dir / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise PublisherError(
+            f"Another process is working on {config.run_dir}.", "Wait for it, or choose another --repo-name."
+        ) from error
+
+
+def forget(config: Config, stage: str) -> None:
+    """Remove the records of `stage` and of all that follow it, so that they are done again."""
+    names = list(RECORDS)
+    for name in names[names.index(stage) :]:
+        for path in config.run_dir.glob(RECORDS[name]):
+            path.unlink()
+
+
+def plan(config: Config, say: Say = lambda line: None, force: str | None = None) -> list[tuple[str, str]]:
+    """What `publish` would do: ("curate", "up to date" or "to do") for every stage, in order. Writes nothing.
+
+    The target is asked whether it would take the model, and the posts are read, into a folder that goes away.
+    """
+    with open_target(config) as target, tempfile.TemporaryDirectory() as scratch:
+        stages = Stages(config, target, say)
+        timeline = read_timeline(sources.timeline_path(config))
+        if timeline is None or timeline.fingerprint != sources.expected_fingerprint(config):
+            timeline = sources.fetch(replace(config, runs_dir=Path(scratch)))
+        stages.announce(timeline, tracking.decide(config), config.base_model)
+        done = list(_done_stages(config, target)) if config.run_dir.exists() else []
+        if force in done:
+            done = done[: done.index(force)]
+        return [(name, "up to date" if name in done else "to do") for name in RECORDS]
+
+
+def _done_stages(config: Config, target: Target) -> Iterator[str]:
+    """The names of the stages that are done and need not be done again, up to the first that is not."""
+    timeline = read_timeline(sources.timeline_path(config))
+    if timeline is None or timeline.fingerprint != sources.expected_fingerprint(config):
+        return
+    yield "fetch"
+    run_dir = config.run_dir
+    curation = read_record(run_dir / RECORDS["curate"], Curation)
+    if curation is None or curation.fingerprint != curate.expected_fingerprint(config, timeline):
+        return
+    yield "curate"
+    training = read_record(run_dir / RECORDS["finetune"], Training)
+    if training is None or training.fingerprint != finetune.expected_fingerprint(config, curation):
+        return
+    yield "finetune"
+    evaluation = read_record(run_dir / RECORDS["evaluate"], Evaluation)
+    if evaluation is None or evaluation.fingerprint != evaluate.expected_fingerprint(config, curation, training):
+        return
+    yield "evaluate"
+    tracked = read_record(run_dir / "tracking.json", Tracking)
+    expected = card.expected_fingerprint(
+        config, target.repo_id, curation, training, evaluation, tracked, target.endpoint
+    )
+    rendered = read_record(run_dir / RECORDS["card"], Card)
+    if rendered is None or rendered.fingerprint != expected:
+        return
+    yield "card"
+    receipt = read_record(run_dir / RECORDS["push"], Receipt)
+    if receipt is None or receipt.fingerprint != push.expected_fingerprint(config, target, rendered):
+        return
+    if push.remote_is_current(target, receipt):
+        yield "push"
+        if is_done(run_dir / RECORDS["loadback"], LoadBack, loadback.expected_fingerprint(config, receipt)):
+            yield "loadback"
