@@ -74,10 +74,7 @@ class LocalHub:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe:
-                pipe.close()
+        _close(self.process)
         self.process = None
 
 
@@ -134,12 +131,19 @@ def _spawn(root: Path, port: int | None) -> tuple[subprocess.Popen, str]:
         if url := _first_line(process.stdout):
             return process, url
         process.kill()
-        process.wait()
+        _close(process)
         log.seek(start_of_log)
         text = log.read().decode("utf-8", "replace").strip()
     if "is being served already" in text:
         raise _LostRace
     raise PublisherError(f"The local Hub did not start: {text or 'it said nothing'}", f"See {root}/server.log.")
+
+
+def _close(process: subprocess.Popen) -> None:
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
 
 
 def _first_line(pipe: IO[bytes]) -> str:

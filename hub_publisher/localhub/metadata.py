@@ -4,7 +4,7 @@ import json
 import math
 import re
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -43,8 +43,6 @@ LICENSES, TASKS = set(_LICENSES.split()), set(_TASKS.split())
 class _Loader(yaml.SafeLoader):
     """YAML 1.2 as the Hub's parser reads it: `no` and dates are text, `1e3` is a number, a key may not come twice."""
 
-    yaml_implicit_resolvers: ClassVar[dict] = {}
-
     def construct_mapping(self, node: Any, deep: bool = False) -> dict:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for index, key in enumerate(keys):
@@ -53,6 +51,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
