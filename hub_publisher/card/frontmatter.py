@@ -1,0 +1,75 @@
+"""The YAML at the top of a card, written so that every parser reads the same.
+
+huggingface_hub's own dump leaves scalars plain that PyYAML (YAML 1.1) and JavaScript parsers (YAML 1.2) read
+differently: 1e3, 08, 0o17, no, and text with U+0085 or U+2028. Here every string is in double quotes, with
+escapes that YAML and JSON share, and every float has a point and a signed exponent.
+"""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from hub_publisher.card.escape import encodable
+
+# Words that are true, false or null to some YAML version, also as keys.
+_NOT_TEXT = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+# Printable to Python but not to YAML, or a line break to one YAML version only.
+_TO_ESCAPE = re.compile("[\x7f-\x9f\xad\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff0-\uffff]")
+
+
+def dump(metadata: dict[str, Any]) -> str:
+    """The front matter block, both --- lines included. Keys keep their order.
+
+    Values are str, bool, int, finite float, and lists and dicts of them; anything else is a TypeError or ValueError.
+    """
+    return "\n".join(("---", *_mapping(metadata, ""), "---", ""))
+
+
+def _mapping(mapping: dict[str, Any], indent: str) -> Iterator[str]:
+    for key, value in mapping.items():
+        if not _KEY.fullmatch(key) or key.lower() in _NOT_TEXT:
+            raise ValueError(f"{key!r} cannot be a key of the front matter")
+        if isinstance(value, dict | list) and value:
+            yield f"{indent}{key}:"
+            yield from _block(value, indent + "  ")
+        else:
+            yield f"{indent}{key}: {scalar(value)}"
+
+
+def _block(value: dict[str, Any] | list[Any], indent: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from _mapping(value, indent)
+        return
+    for item in value:
+        if isinstance(item, dict | list) and item:
+            first, *rest = _block(item, indent + "  ")
+            yield f"{indent}- {first.lstrip(' ')}"
+            yield from rest
+        else:
+            yield f"{indent}- {scalar(item)}"
+
+
+def scalar(value: Any) -> str:
+    """One value on one line. Booleans and numbers are plain, strings in double quotes."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return _TO_ESCAPE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(encodable(value), ensure_ascii=False))
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return _number(value)
+    if isinstance(value, dict | list) and not value:
+        return "{}" if isinstance(value, dict) else "[]"
+    raise TypeError(f"{type(value).__name__} cannot stand in the front matter")
+
+
+def _number(value: float) -> str:
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    # float's own repr, because a numpy scalar is a float with another; and 1e-05 is text to YAML 1.1, 1.0e-05 is not.
+    mantissa, e, exponent = float.__repr__(value).partition("e")
+    return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}"

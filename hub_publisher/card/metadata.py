@@ -1,0 +1,104 @@
+"""The front matter's keys, each from a record or left out. Shapes: the Hub's model card specification."""
+
+from typing import Any
+
+from hub_publisher.card.escape import is_web_address, printable, shorten
+from hub_publisher.card.hub_rules import LICENSES, hub_language, is_model_id
+from hub_publisher.card.inputs import Inputs
+from hub_publisher.card.validate import check_metadata
+from hub_publisher.config import Config
+from hub_publisher.records import BaseModelRecord, Evaluation
+
+TAGS = ("hub-publisher", "text-generation", "generated-posts")
+AVATAR = "figures/avatar.png"
+_LANGUAGE_SHARE = 0.1  # a language of fewer posts than this is noise of the detector or an exception
+_SAMPLING_KEYS = ("do_sample", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens")
+
+
+def build(inputs: Inputs, has_avatar: bool) -> dict[str, Any]:
+    """The front matter of a finished publication, keys in the order that they are written in."""
+    metadata = {
+        **_common(inputs.training.base_model, inputs.curation.languages),
+        "widget": _widget(inputs),
+        "inference": {"parameters": _sampling(inputs.evaluation)},
+        "model-index": [_model_index(inputs)],
+    }
+    if has_avatar and inputs.is_on_hugging_face:
+        metadata["thumbnail"] = f"{inputs.page_url}/resolve/main/{AVATAR}"
+    return metadata
+
+
+def check_early(config: Config, repo_id: str, base_model: BaseModelRecord, languages: dict[str, int]) -> None:
+    """Raises CardError, before any training, for whatever the Hub would refuse of what is known by then."""
+    widget = [{"text": prompt, "example_title": prompt} for prompt in config.prompts]
+    name = repo_id.rpartition("/")[2]
+    metadata = _common(base_model, languages)
+    check_metadata({**metadata, "widget": widget, "model-index": [{"name": name, "results": []}]})
+
+
+def shared_languages(languages: dict[str, int]) -> list[str]:
+    """The Hub's codes of the languages that at least a tenth of the posts are in, most frequent first."""
+    total = sum(languages.values())
+    shares: dict[str, int] = {}
+    for platform_code, num_posts in languages.items():
+        if code := hub_language(platform_code):
+            shares[code] = shares.get(code, 0) + num_posts
+    return [code for code, number in shares.items() if number >= _LANGUAGE_SHARE * total]
+
+
+def _common(base_model: BaseModelRecord, languages: dict[str, int]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {}
+    if codes := shared_languages(languages):
+        metadata["language"] = codes
+    metadata |= _license(base_model)
+    metadata |= {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": list(TAGS)}
+    if base_model.hub_id and is_model_id(base_model.hub_id):
+        metadata |= {"base_model": base_model.hub_id, "base_model_relation": "finetune"}
+    return metadata
+
+
+def _license(base_model: BaseModelRecord) -> dict[str, str]:
+    """The base model's licence, by a name the Hub takes; a licence it has no id for by name and link."""
+    if base_model.license is None:
+        return {}
+    if base_model.license in LICENSES - {"other"}:
+        return {"license": base_model.license}
+    link = f"https://huggingface.co/{base_model.hub_id}"
+    if base_model.hub_id is None or not is_web_address(link):
+        return {}
+    name = "base-model-license" if base_model.license == "other" else base_model.license
+    return {"license": "other", "license_name": name, "license_link": link}
+
+
+def _widget(inputs: Inputs) -> list[dict[str, Any]]:
+    examples = []
+    for group in inputs.evaluation.samples:
+        title = shorten(" ".join(printable(group.prompt).split()), 60)
+        example: dict[str, Any] = {"text": group.prompt, "example_title": title}
+        # The first of the seed or none: the next one would be a picked one. The page appends it to the prompt.
+        if group.tuned and group.tuned[0] and group.prompt + group.tuned[0] not in inputs.posts.copied:
+            example["output"] = {"text": group.tuned[0]}
+        examples.append(example)
+    return examples
+
+
+def _sampling(evaluation: Evaluation) -> dict[str, Any]:
+    return {name: evaluation.sampling[name] for name in _SAMPLING_KEYS if name in evaluation.sampling}
+
+
+def _model_index(inputs: Inputs) -> dict[str, Any]:
+    tuned = inputs.evaluation.tuned
+    handles = " and ".join(f"@{account.handle}" for account in inputs.curation.accounts)
+    # The posts are no data set on the Hub: type is a plain word, and their SHA-256 tells them apart.
+    dataset = {
+        "type": "heldout-posts",
+        "name": f"Held-out posts of {handles}",
+        "split": "heldout",
+        "revision": inputs.curation.posts_sha256,
+    }
+    metrics = [
+        {"type": "perplexity", "name": "Perplexity per token", "value": round(tuned.perplexity, 4)},
+        {"type": "bits_per_byte", "name": "Bits per byte", "value": round(tuned.bits_per_byte, 4)},
+    ]
+    result = {"task": {"type": "text-generation", "name": "Text Generation"}, "dataset": dataset, "metrics": metrics}
+    return {"name": inputs.repo_id.rpartition("/")[2], "results": [result]}

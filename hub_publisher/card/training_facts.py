@@ -1,0 +1,202 @@
+"""What the template says about the posts, the training and its outcome; one function for each section."""
+
+from dataclasses import fields
+from statistics import median
+from typing import Any
+
+from hub_publisher.card import words
+from hub_publisher.card.escape import NAME_LIMIT, shorten
+from hub_publisher.card.hub_rules import LANGUAGES, is_model_id
+from hub_publisher.card.inputs import Inputs, tracked
+from hub_publisher.config import Config
+from hub_publisher.records import Curation, Metrics, Training
+
+_DROP_LABELS = {
+    "reposts": "Reposts",
+    "links_only": "Nothing left but links",
+    "too_short": "Too short",
+    "exact_duplicates": "Repeated word for word",
+    "near_duplicates": "Nearly repeated",
+    "duplicates": "Repeated",
+    "truncated": "Cut off by the source",
+    "empty": "Empty",
+}
+_MASKED_LABELS = {
+    "emails": "e-mail address",
+    "phone_numbers": "phone number",
+    "special_tokens": "special token",
+}
+_MAX_LOG_ROWS = 20
+_MAX_LANGUAGE_ROWS = 8
+_PACKAGE_NAMES = {"python": "Python", "torch": "PyTorch", "wandb": "Weights & Biases"}
+
+
+def training_data(inputs: Inputs) -> dict[str, Any]:
+    curation = inputs.curation
+    accounts = curation.accounts
+    lengths = inputs.posts.lengths
+    return {
+        "headers": [f"@{shorten(account.handle, NAME_LIMIT)}" for account in accounts],
+        "rows": _count_rows(curation),
+        "first_day": words.day(curation.first_post_at) if curation.first_post_at else None,
+        "last_day": words.day(curation.last_post_at) if curation.last_post_at else None,
+        "languages": _languages(curation),
+        "splits": [
+            ("Training", words.count(curation.num_train), words.count(curation.num_train_characters)),
+            ("Held out", words.count(curation.num_heldout), words.count(curation.num_heldout_characters)),
+        ],
+        "split_by": curation.split_by,
+        "lengths": [words.count(number) for number in (lengths[0], round(median(lengths)), lengths[-1])],
+        "masked": _masked(curation),
+        "notes": curation.notes,
+    }
+
+
+def drop_label(reason: str) -> str:
+    """What the reader of the card sees for a reason of the curation."""
+    return _DROP_LABELS.get(reason, reason.replace("_", " ").capitalize())
+
+
+def _count_rows(curation: Curation) -> list[tuple[str, list[str]]]:
+    """huggingtweets' table: downloaded, one row for each reason with what it took away, kept."""
+    accounts = curation.accounts
+    reasons = list(dict.fromkeys(reason for account in accounts for reason in account.dropped))
+    table = [("Posts downloaded", [account.num_downloaded for account in accounts])]
+    table += [(drop_label(reason), [-account.dropped.get(reason, 0) for account in accounts]) for reason in reasons]
+    table += [("Posts kept", [account.num_kept for account in accounts])]
+    totals = [(label, [*row, sum(row)] if len(row) > 1 else row) for label, row in table]
+    return [(label, [words.count(number).replace("-", "−") for number in row]) for label, row in totals]
+
+
+def _languages(curation: Curation) -> list[tuple[str, str, str]]:
+    """Name, posts and share of the most frequent languages, the rest in one row; nothing when none is known."""
+    total = sum(curation.languages.values())
+    named = [(LANGUAGES.get(code, code), number) for code, number in curation.languages.items() if code != "und"]
+    if not named:
+        return []
+    shown, rest = named[:_MAX_LANGUAGE_ROWS], named[_MAX_LANGUAGE_ROWS:]
+    if rest:
+        shown.append((f"{len(rest)} more languages", sum(number for _, number in rest)))
+    if unknown := curation.languages.get("und"):
+        shown.append(("Not recognised", unknown))
+    return [(name, words.count(number), words.percent(number, total)) for name, number in shown]
+
+
+def _masked(curation: Curation) -> list[str]:
+    return [
+        words.count(number, _MASKED_LABELS.get(kind, kind.replace("_", " ").removesuffix("s")))
+        for kind, number in curation.masked.items()
+        if number
+    ]
+
+
+def procedure(inputs: Inputs) -> dict[str, Any]:
+    training = inputs.training
+    base = training.base_model
+    changed, default = _hyperparameters(training)
+    return {
+        "base_id": base.hub_id,
+        "base_url": f"https://huggingface.co/{base.hub_id}" if base.hub_id and is_model_id(base.hub_id) else None,
+        "base_revision": base.revision,
+        "num_parameters": words.millions(base.num_parameters),
+        "substituted_for": base.substituted_for,
+        "base_notes": base.notes,
+        "changed": changed,
+        "default": default,
+        "facts": _run_facts(training),
+        "log": _log_rows(training),
+        "evals": [
+            (
+                "before training" if point.epoch == 0 else f"after pass {point.epoch}",
+                point.step,
+                f"{point.eval_loss:.3f}",
+            )
+            for point in training.evals
+        ],
+        "best_epoch": training.best_epoch,
+        "last_epoch": training.evals[-1].epoch if training.evals else 0,
+        "stopped_early": training.stopped_early,
+        "versions": [(_PACKAGE_NAMES.get(name, name), version) for name, version in training.versions.items()],
+        "runs": [(job, run.url) for job, run in tracked(inputs.tracking).items()],
+    }
+
+
+def _hyperparameters(training: Training) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Those a reader cannot know from the defaults, and those equal to a default of Config."""
+    defaults = {field.name: field.default for field in fields(Config)}
+    values = {
+        name: value
+        for name, value in training.hyperparameters.items()
+        if isinstance(value, str | int | float) and not _is_path(value)
+    }
+    changed = [
+        (name, _value(value)) for name, value in values.items() if name not in defaults or defaults[name] != value
+    ]
+    default = [(name, _value(value)) for name, value in values.items() if name in defaults and defaults[name] == value]
+    return changed, default
+
+
+def _is_path(value: Any) -> bool:
+    """Whether a value says where something lies on the machine that trained."""
+    return isinstance(value, str) and value.startswith(("/", "~", ".", "\\"))
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    return words.count(value) if isinstance(value, int) else f"{value:g}"
+
+
+def _run_facts(training: Training) -> list[tuple[str, str]]:
+    precision = "float32" if training.mixed_precision == "no" else f"{training.mixed_precision} autocast"
+    return [
+        ("Hardware", training.hardware),
+        ("Processes", words.count(training.num_processes)),
+        ("Precision", precision),
+        ("Wall time", words.duration(training.train_seconds)),
+        ("Peak memory", words.size(training.peak_memory_bytes)),
+        ("Optimizer steps", words.count(training.num_steps)),
+        ("Tokens in one pass", words.count(training.num_train_tokens)),
+        ("Padding", words.percent(training.padding_ratio, 1)),
+    ]
+
+
+def _log_rows(training: Training) -> list[tuple[str, str, str, str]]:
+    """Some twenty steps of the log, evenly spread, the last one among them."""
+    stride = -(-len(training.log) // _MAX_LOG_ROWS) or 1
+    points = training.log[::-1][::stride][::-1]
+    return [
+        (words.count(point.step), f"{point.epoch:.2f}", f"{point.loss:.3f}", f"{point.learning_rate:.2e}")
+        for point in points
+    ]
+
+
+def evaluation(inputs: Inputs) -> dict[str, Any]:
+    base, tuned = inputs.evaluation.base, inputs.evaluation.tuned
+    return {
+        "rows": [
+            _metric_row("Loss (nats per token)", base.eval_loss, tuned.eval_loss),
+            _metric_row("Perplexity (per token)", base.perplexity, tuned.perplexity),
+            _metric_row("Bits per byte", base.bits_per_byte, tuned.bits_per_byte),
+        ],
+        "finding": _finding(base, tuned),
+        "num_posts": words.count(tuned.num_posts, "post"),
+        "num_tokens": words.count(tuned.num_tokens, "token"),
+        "num_bytes": words.count(tuned.num_bytes, "byte"),
+        "heldout_share": words.percent(
+            inputs.curation.num_heldout, inputs.curation.num_train + inputs.curation.num_heldout
+        ),
+        "split_by": inputs.curation.split_by,
+    }
+
+
+def _metric_row(name: str, base: float, tuned: float) -> tuple[str, str, str, str]:
+    change = f"{100 * (tuned / base - 1):+.1f} %".replace("-", "−") if base else ""
+    return name, f"{base:.3f}", f"{tuned:.3f}", change
+
+
+def _finding(base: Metrics, tuned: Metrics) -> str:
+    before, after = words.significant(base.perplexity), words.significant(tuned.perplexity)
+    if tuned.perplexity < base.perplexity:
+        return f"Fine-tuning lowered the perplexity of posts it had not seen from {before} to {after}."
+    return f"Fine-tuning did not lower the perplexity of posts it had not seen: {before} before, {after} after."

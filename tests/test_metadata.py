@@ -1,0 +1,303 @@
+"""The front matter: read alike by every YAML parser, true to the records, and taken by the Hub."""
+
+import json
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import card_records
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_escape import NASTY, texts
+
+from hub_publisher.card import check_early, frontmatter, validate_metadata
+from hub_publisher.card.escape import encodable
+from hub_publisher.card.hub_rules import hub_language, is_model_id
+from hub_publisher.card.inputs import gather
+from hub_publisher.card.metadata import build
+from hub_publisher.card.validate import check_metadata
+from hub_publisher.config import Config
+from hub_publisher.errors import CardError
+
+keys = st.from_regex("[A-Za-z][A-Za-z0-9_-]{0,8}", fullmatch=True).filter(
+    lambda key: key.lower() not in frontmatter._NOT_TEXT
+)
+numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    texts | numbers | st.booleans(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def parsed(front_matter: str) -> dict:
+    lines = front_matter.split("\n")
+    assert lines[0] == lines[-2] == "---"
+    assert lines[-1] == ""
+    return yaml.safe_load("\n".join(lines[1:-2])) or {}
+
+
+@given(metadata=st.dictionaries(keys, values, max_size=5))
+@settings(max_examples=200, deadline=None)
+def test_front_matter_reads_back_equal(metadata: dict) -> None:
+    written = frontmatter.dump(metadata)
+    assert same(parsed(written), with_encodable_text(metadata))
+    # huggingface_hub and the Hub look for a line of three dashes.
+    assert [line for line in written.split("\n") if line.startswith("---")] == ["---", "---"]
+
+
+def with_encodable_text(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: with_encodable_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_encodable_text(item) for item in value]
+    return encodable(value) if isinstance(value, str) else value
+
+
+def same(one: object, other: object) -> bool:
+    """Equal in value and kind; 1.0 is not 1, and -0.0 is not 0.0."""
+    return repr(one) == repr(other)
+
+
+@given(text=texts)
+@settings(max_examples=400, deadline=None)
+def test_a_scalar_stays_on_one_line_for_every_notion_of_a_line(text: str) -> None:
+    assert len(frontmatter.scalar(text).splitlines()) == 1
+
+
+def test_javascript_parsers_read_the_same(tmp_path: Path) -> None:
+    """With `npm install js-yaml yaml` in a folder and NODE_PATH set to its node_modules."""
+    script = "for (const name of ['js-yaml', 'yaml']) require(name)"
+    if not shutil.which("node") or subprocess.run(["node", "-e", script], capture_output=True).returncode:
+        pytest.skip("node with js-yaml and yaml is not here")
+    strings = [*NASTY, *(a + b for a in NASTY for b in NASTY[::7]), "1e3", "1E5", "12e03", "+.5", "12e4567", "-0"]
+    metadata = {"texts": strings, "numbers": [1e-05, 1e22, 0.1, 3, 5e-324], "flags": [True, False], "nothing": []}
+    (tmp_path / "front_matter.yml").write_bytes("\n".join(frontmatter.dump(metadata).split("\n")[1:-2]).encode())
+    script = """
+        const text = require('fs').readFileSync(process.argv[1], 'utf8');
+        console.log(JSON.stringify([require('js-yaml').load(text), require('yaml').parse(text),
+                                    require('yaml').parse(text, {version: '1.1'})]));
+    """
+    run = subprocess.run(["node", "-e", script, str(tmp_path / "front_matter.yml")], capture_output=True, check=True)
+    for read in json.loads(run.stdout):
+        assert read == with_encodable_text(metadata)
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [(None, TypeError), (np.float32(1), TypeError), (b"x", TypeError), (math.nan, ValueError), (math.inf, ValueError)],
+)
+def test_what_has_no_place_in_yaml_is_refused(value: object, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        frontmatter.dump({"key": value})
+
+
+def test_a_key_is_a_plain_word() -> None:
+    for key in ("a: b", "no", ""):
+        with pytest.raises(ValueError, match=f"'{key}' cannot be a key"):
+            frontmatter.dump({key: 1})
+
+
+def test_a_numpy_float_is_written_as_a_number() -> None:
+    assert frontmatter.scalar(np.float64(0.5)) == "0.5"
+
+
+@pytest.fixture
+def inputs(tmp_path: Path):
+    config, repo_id, curation, training, evaluation, tracking = card_records.publication(tmp_path)
+    return gather(config, repo_id, "https://huggingface.co", curation, training, evaluation, tracking)
+
+
+def changed(inputs, **records):
+    return type(inputs)(**{**vars(inputs), **records})
+
+
+def with_base(inputs, **facts):
+    return changed(inputs, training=card_records.training(base_model=card_records.base_model(**facts)))
+
+
+def test_every_key_comes_from_a_record(inputs) -> None:
+    metadata = build(inputs, has_avatar=True)
+    index = metadata.pop("model-index")
+    assert metadata == {
+        "language": ["en"],
+        "license": "apache-2.0",
+        "library_name": "transformers",
+        "pipeline_tag": "text-generation",
+        "tags": ["hub-publisher", "text-generation", "generated-posts"],
+        "base_model": "HuggingFaceTB/SmolLM2-135M",
+        "base_model_relation": "finetune",
+        "widget": [
+            {"text": prompt, "example_title": prompt, "output": {"text": text}}
+            for prompt, text in (
+                ("My dream is", " a ledger\nwith room for every wave"),
+                ("Today I", " weighed the fog again"),
+            )
+        ],
+        "inference": {"parameters": card_records.SAMPLING},
+        "thumbnail": "https://huggingface.co/huggingtweets/tide_clerk/resolve/main/figures/avatar.png",
+    }
+    assert index[0]["name"] == "tide_clerk"
+    assert [(metric["type"], metric["value"]) for metric in index[0]["results"][0]["metrics"]] == [
+        ("perplexity", round(math.exp(3.91), 4)),
+        ("bits_per_byte", round(3.91 / 2.9, 4)),
+    ]
+    assert index[0]["results"][0]["dataset"]["revision"] == inputs.curation.posts_sha256
+
+
+def test_the_thumbnail_needs_an_avatar_and_a_public_address(inputs) -> None:
+    assert "thumbnail" not in build(inputs, has_avatar=False)
+    assert "thumbnail" not in build(changed(inputs, endpoint="http://127.0.0.1:8080"), has_avatar=True)
+
+
+def test_a_local_base_model_is_not_named(inputs) -> None:
+    metadata = build(with_base(inputs, requested="a local folder", hub_id=None, revision=None, license=None), False)
+    assert not {"base_model", "base_model_relation", "license"} & set(metadata)
+
+
+def test_a_licence_without_an_id_on_the_hub_is_named_and_linked(inputs) -> None:
+    for known, name in (("qwen-research", "qwen-research"), ("other", "base-model-license")):
+        metadata = build(with_base(inputs, license=known), False)
+        assert (metadata["license"], metadata["license_name"]) == ("other", name)
+        assert metadata["license_link"] == "https://huggingface.co/HuggingFaceTB/SmolLM2-135M"
+        assert validate_metadata(metadata) == []
+
+
+def test_a_first_text_that_repeats_a_post_is_no_example(inputs) -> None:
+    prompt, text = inputs.evaluation.samples[0].prompt, inputs.evaluation.samples[0].tuned[0]
+    copied = type(inputs.posts)({}, (1,), frozenset({prompt + text}))
+    widget = build(changed(inputs, posts=copied), False)["widget"]
+    assert "output" not in widget[0]
+    assert "output" in widget[1]
+
+
+@pytest.mark.parametrize(
+    ("languages", "expected"),
+    [
+        ({"en": 90, "de": 10}, ["en", "de"]),
+        ({"en": 91, "de": 9}, ["en"]),
+        ({"iw": 50, "in": 40, "zh-cn": 10}, ["he", "id", "zh"]),
+        ({"und": 80, "no": 20}, ["no"]),
+        ({"und": 80, "qme": 20}, None),
+        ({}, None),
+    ],
+)
+def test_languages_are_those_of_a_tenth_of_the_posts(inputs, languages: dict, expected: list | None) -> None:
+    curation = inputs.curation.model_copy(update={"languages": languages})
+    metadata = build(changed(inputs, curation=curation), False)
+    assert metadata.get("language") == expected
+    assert parsed(frontmatter.dump(metadata)).get("language") == expected  # "no" is not False
+
+
+GOOD = {
+    "license": "mit",
+    "language": ["en"],
+    "tags": ["a"],
+    "base_model": "a/b",
+    "widget": [{"text": "Hi"}],
+    "model-index": [
+        {
+            "name": "b",
+            "results": [
+                {
+                    "task": {"type": "text-generation"},
+                    "dataset": {"type": "posts", "name": "Posts"},
+                    "metrics": [{"type": "perplexity", "value": 1.5}],
+                }
+            ],
+        }
+    ],
+}
+
+
+def result_with(**parts: object) -> dict:
+    return {"model-index": [{"name": "b", "results": [{**GOOD["model-index"][0]["results"][0], **parts}]}]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ({"license": "Apache 2.0"}, "license"),
+        ({"license": "other"}, "license"),
+        ({"license_link": "the file"}, "license_link"),
+        ({"language": ["es-ES"]}, "language"),
+        ({"language": ["noinfo"]}, "language"),
+        ({"language": "und"}, "language"),
+        ({"language": [False]}, "language"),
+        ({"base_model": "/home/someone/model"}, "base_model"),
+        ({"base_model": "C:\\models\\gpt2"}, "base_model"),
+        ({"base_model": "~/gpt2"}, "base_model"),
+        ({"base_model": "./gpt2"}, "base_model"),
+        ({"base_model": "models--org--name/snapshots/abc"}, "base_model"),
+        ({"base_model_relation": "child"}, "base_model_relation"),
+        ({"datasets": ["/var/posts.jsonl"]}, "datasets"),
+        ({"datasets": [None]}, "datasets[0]"),
+        ({"tags": "one"}, "tags"),
+        ({"widget": {"text": "x"}}, "widget"),
+        ({"widget": [{"text": ""}]}, "widget[0].text"),
+        ({"widget": [{"text": 8}]}, "widget[0].text"),
+        ({"widget": [{"text": "x", "example_title": 1}]}, "widget[0].example_title"),
+        ({"widget": [{"text": "x", "output": "y"}]}, "widget[0].output"),
+        ({"inference": {"temperature": 1.0}}, "inference"),
+        ({"thumbnail": "figures/avatar.png"}, "thumbnail"),
+        ({"co2_eq_emissions": {"source": "x"}}, "co2_eq_emissions"),
+        ({"model-index": []}, "model-index"),
+        ({"model-index": [{"name": "runs/x/model", "results": []}]}, "model-index[0].name"),
+        ({"model-index": [{"name": "/runs/x", "results": []}]}, "model-index[0].name"),
+        (result_with(task={}), "model-index[0].results[0].task.type"),
+        (result_with(dataset={"type": "x"}), "model-index[0].results[0].dataset.name"),
+        (
+            result_with(dataset={"type": "x", "name": "x", "revision": 1234567}),
+            "model-index[0].results[0].dataset.revision",
+        ),
+        (result_with(dataset={"type": "x", "name": "x", "config": None}), "model-index[0].results[0].dataset.config"),
+        (result_with(metrics=[{"type": "perplexity"}]), "model-index[0].results[0].metrics[0]"),
+        (result_with(metrics=[]), "model-index[0].results[0].metrics[0]"),
+        (result_with(source={"name": "x"}), "model-index[0].results[0].source.url"),
+        (
+            result_with(metrics=[{"type": "perplexity", "value": math.nan}]),
+            "model-index[0].results[0].metrics[0].value",
+        ),
+        (
+            result_with(metrics=[{"type": "perplexity", "value": np.float64(1.5)}]),
+            "model-index[0].results[0].metrics[0].value",
+        ),
+    ],
+)
+def test_the_validator_names_the_key(wrong: dict, key: str) -> None:
+    assert validate_metadata(GOOD) == []
+    found = validate_metadata({**GOOD, **wrong})
+    assert any(problem.startswith(f"{key}: ") for problem in found), found
+
+
+def test_a_refusal_says_what_and_what_to_do() -> None:
+    with pytest.raises(CardError) as caught:
+        check_metadata({**GOOD, "base_model": "./gpt2", "widget": [{"text": ""}]})
+    assert caught.value.message == (
+        "The Hub would refuse this card. base_model: './gpt2' is not the id of a model on the Hub; "
+        "widget[0].text: every example needs a text."
+    )
+    assert caught.value.remedy == (
+        "Name the base model as namespace/name with --base-model.\nGive --prompt a text that is not empty."
+    )
+
+
+def test_what_is_known_early_is_checked_early() -> None:
+    base = card_records.base_model()
+    check_early(Config(handle="tide_clerk"), "ns/tide_clerk", base, {"en": 10})
+    with pytest.raises(CardError, match=r"model-index\[0\].name: 'tide--clerk' is not a model's name"):
+        check_early(Config(handle="tide_clerk"), "ns/tide--clerk", base, {"en": 10})
+
+
+def test_ids_of_the_hub() -> None:
+    assert is_model_id("gpt2")
+    assert is_model_id("openai-community/gpt2")
+    assert not is_model_id("a/b/c")
+    assert not is_model_id("a--b/c")
+    assert hub_language("EN_us") == "en"
+    assert hub_language("qht") is None
+    assert hub_language("fil") == "fil"
