@@ -1,0 +1,122 @@
+"""Posts as they were downloaded -> posts worth learning from, with a count for every reason one was dropped."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from hub_publisher.config import Config
+from hub_publisher.curate import languages
+from hub_publisher.curate.rules import Sieve, sieve
+from hub_publisher.curate.split import HELDOUT, TRAIN, by_time, split
+from hub_publisher.errors import SourceError
+from hub_publisher.records import (
+    POSTS,
+    Account,
+    Curation,
+    KeptPost,
+    Timeline,
+    sha256_of,
+    stage_fingerprint,
+    write_jsonl,
+    write_record,
+)
+
+CURATION = "curation.json"
+VERSION = 1  # raise it when the rules give other posts than before
+FEW_POSTS = 500  # below this a model repeats its posts more than it learns to write like them
+
+_FIELDS = ("min_posts", "heldout_ratio", "seed")
+_MIN_POSTS = 2  # one to train on, one to hold out
+
+T = TypeVar("T")
+
+
+def expected_fingerprint(config: Config, timeline: Timeline) -> str:
+    """Fingerprint of the curation that `curate(config, timeline)` would write."""
+    return stage_fingerprint("curate", config, _FIELDS, str(VERSION), timeline.fingerprint)
+
+
+def curate(config: Config, timeline: Timeline) -> Curation:
+    """Clean the posts of `timeline`, drop what is no use, split the rest; leaves posts.jsonl and curation.json.
+
+    posts.jsonl is in the order of time. Raises SourceError, with every count, when fewer than `config.min_posts`
+    posts are left.
+    """
+    posts = by_time(timeline.posts)
+    sieved = sieve(_progress(posts, "Curating"), timeline.escapes_html)
+    if len(sieved.kept) < max(config.min_posts, _MIN_POSTS):
+        raise _too_few(config, timeline, sieved)
+    codes, counts, num_sampled = languages.identify(
+        [text for _, text in sieved.kept], [post.language for post, _ in sieved.kept]
+    )
+    kept = [
+        KeptPost(id=post.id, text=text, created_at=post.created_at, language=code)
+        for (post, text), code in zip(sieved.kept, codes, strict=True)
+    ]
+    kept, split_by = split(kept, config.heldout_ratio, config.seed)
+    write_jsonl(config.run_dir / POSTS, kept)
+    notes = (*timeline.notes, *_notes(len(kept), num_sampled))
+    curation = Curation(
+        fingerprint=expected_fingerprint(config, timeline),
+        accounts=(_account(timeline, sieved),),
+        masked=sieved.masked,
+        languages=counts,
+        may_share_texts=timeline.may_share_texts,
+        split_by=split_by,
+        notes=notes,
+        posts_sha256=sha256_of(config.run_dir / POSTS),
+        **_sizes(kept),  # type: ignore[arg-type]
+    )
+    write_record(config.run_dir / CURATION, curation)
+    return curation
+
+
+def _sizes(kept: list[KeptPost]) -> dict[str, object]:
+    """First and last date, and posts and characters on both sides of the split."""
+    dates = [post.created_at for post in kept if post.created_at]
+    sizes = {side: [len(post.text) for post in kept if post.split == side] for side in (TRAIN, HELDOUT)}
+    return {
+        "first_post_at": min(dates, default=None),
+        "last_post_at": max(dates, default=None),
+        "num_train": len(sizes[TRAIN]),
+        "num_heldout": len(sizes[HELDOUT]),
+        "num_train_characters": sum(sizes[TRAIN]),
+        "num_heldout_characters": sum(sizes[HELDOUT]),
+    }
+
+
+def _account(timeline: Timeline, sieved: Sieve) -> Account:
+    return Account(
+        handle=timeline.handle,
+        display_name=timeline.display_name,
+        bio=timeline.bio,
+        profile_url=timeline.profile_url,
+        avatar_file=timeline.avatar_file,
+        source=timeline.source,
+        num_downloaded=len(timeline.posts),
+        dropped=sieved.dropped,
+        num_kept=len(sieved.kept),
+    )
+
+
+def _notes(num_kept: int, num_sampled: int) -> Iterator[str]:
+    if num_kept < FEW_POSTS:
+        yield f"Few posts: {num_kept} were kept; with fewer than {FEW_POSTS} a model tends to repeat them."
+    if num_sampled:
+        yield f"The languages were estimated from {num_sampled} posts."
+
+
+def _too_few(config: Config, timeline: Timeline, sieved: Sieve) -> SourceError:
+    needed = max(config.min_posts, _MIN_POSTS)
+    rows = [("downloaded", len(timeline.posts)), *sieved.dropped.items(), ("kept", len(sieved.kept))]
+    table = "\n".join(f"  {name.replace('_', ' '):<18}{number:>7}" for name, number in rows)
+    return SourceError(
+        f"Of the posts of {timeline.handle} {len(sieved.kept)} are worth training on, {needed} are needed.\n{table}",
+        f"Give a source with more posts, or lower the limit: --min-posts {max(len(sieved.kept), _MIN_POSTS)}",
+    )
+
+
+def _progress(items: Iterable[T], what: str) -> Iterator[T]:
+    """`items`, with a progress bar on stderr when that is a terminal."""
+    from tqdm import tqdm
+
+    yield from tqdm(items, desc=what, unit=" posts", disable=None, leave=False)

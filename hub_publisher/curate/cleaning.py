@@ -1,0 +1,85 @@
+"""A post's text as the model should see it: the author's words, without links, codes and other people's addresses."""
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from hub_publisher.curate.links import cut_links, mark_listed_links
+from hub_publisher.curate.masking import mask_emails, mask_phone_numbers, neutralise_special_tokens
+
+
+class Cleaned(NamedTuple):
+    """The text and how much in it was masked."""
+
+    text: str
+    num_emails: int = 0
+    num_phone_numbers: int = 0
+    num_special_tokens: int = 0
+
+
+# Joiners (U+200C, U+200D) and the emoji selectors (U+FE0E, U+FE0F) carry meaning and stay; what else is invisible
+# goes: controls, soft hyphens, zero-width spaces, direction marks, byte order marks, interlinear marks, tags.
+_INVISIBLE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
+    "\ufe00-\ufe0d\ufeff\ufff9-\ufffb\ufdd0-\ufdef]"
+    # the joiner that only shapes letters means nothing beside ASCII
+    "|(?<![^\x00-\x7f])\u200c|\u200c(?![^\x00-\x7f])"
+    # tags spell the flags of England, Scotland and Wales, and elsewhere hide text
+    "|(?<![\U0001f3f4\U000e0020-\U000e007f])[\U000e0000-\U000e007f]+"
+)
+_ASCII_ODD = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
+_LINE_END = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+_SPACES = re.compile("[\t \u00a0\u1680\u2000-\u200a\u202f\u205f]+")
+_SPACES_AT_LINE_ENDS = re.compile(" *\n *")
+_EMPTY_LINES = re.compile("\n{3,}")
+_ENTITY = re.compile("&(amp|lt|gt);")
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">"}
+_LEADING_MENTIONS = re.compile(r"\s*(?:@[A-Za-z0-9_]++(?:[.@-][A-Za-z0-9_]++)*+(?!['’])[\s,:]*+)+")
+_MAX_PASSES = 10
+
+
+def clean(text: str, links: tuple[str, ...] = (), is_reply: bool = False, escapes_html: bool = False) -> Cleaned:
+    """`text` cleaned. Cleaning what is clean changes nothing: `clean(clean(t).text).text == clean(t).text`.
+
+    `links` are the links as the platform lists them; further ones are found by their look. `is_reply` strips the
+    leading names that a reply is addressed to. `escapes_html` unescapes &amp; &lt; &gt; once, in one pass, so that
+    a typed `&lt;` (which X sends as `&amp;lt;`) stays as typed.
+    """
+    text = mark_listed_links(text, links)
+    if escapes_html and "&" in text:
+        text = _ENTITY.sub(lambda match: _ENTITIES[match[1]], text)
+    emails = phones = tokens = 0
+    # What one rule leaves may be work for another (a name behind a link), so the rules run until nothing changes.
+    for _ in range(_MAX_PASSES):
+        before = text
+        text = _tidy(cut_links(_normalise(text)))
+        if is_reply and text.startswith("@"):
+            text = _LEADING_MENTIONS.sub("", text, count=1)
+        text, num = neutralise_special_tokens(text)
+        tokens += num
+        text, num = mask_emails(text)
+        emails += num
+        text, num = mask_phone_numbers(text)
+        phones += num
+        if text == before:
+            return Cleaned(text, emails, phones, tokens)
+    return Cleaned("")  # text that never settles was made to break cleaners
+
+
+def _normalise(text: str) -> str:
+    """NFC, one kind of line end, nothing invisible."""
+    if text.isascii():
+        if not _ASCII_ODD.search(text):
+            return text
+    elif not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    return _INVISIBLE.sub("", _LINE_END.sub("\n", text))
+
+
+def _tidy(text: str) -> str:
+    """Single spaces, none at the ends of lines, at most one empty line in a row."""
+    if "  " in text or not text.isascii() or "\t" in text:
+        text = _SPACES.sub(" ", text)
+    if "\n" in text:
+        text = _EMPTY_LINES.sub("\n\n", _SPACES_AT_LINE_ENDS.sub("\n", text))
+    return text.strip()

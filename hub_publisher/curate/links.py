@@ -1,0 +1,84 @@
+"""Links cut out of a text, with what they leave behind: empty brackets, a colon or a `via` that leads nowhere."""
+
+import re
+
+from hub_publisher.curate.words import is_unspaced
+
+# Stands where a link was until the text around it is tidied; a noncharacter, so it is in no text.
+_MARK = "\ufdd0"
+_MARKS = re.compile(f"{_MARK}(?:[ \t]*{_MARK})+")
+
+# Only ASCII counts as part of a link: in 見てhttps://t.co/abcです the last two letters are the author's. A link does
+# not end in punctuation, and holds brackets in pairs only. X's own short forms end in an ellipsis.
+_TAIL = r"(?:(?:[A-Za-z0-9_~:/?#@!$&*+,;=%.|'-]|\([A-Za-z0-9_~:/?#@!$&*+,;=%.|'-]*\))*(?:[A-Za-z0-9_~/#&=%$*+-]|\)))?…?"
+# Hosts that are written without https:// and mean a link. Other bare domains are words as often as links.
+_BARE_HOSTS = (
+    r"t\.co|pic\.twitter\.com|pic\.x\.com|bit\.ly|youtu\.be|goo\.gl|ow\.ly|buff\.ly|dlvr\.it|tinyurl\.com|is\.gd"
+    r"|fb\.me|instagr\.am|lnkd\.in|amzn\.to|wp\.me|j\.mp|ift\.tt"
+)
+_LINK = re.compile(
+    rf"(?:https?|ftp)://{_TAIL}"
+    rf"|(?<![A-Za-z0-9@._/-])(?:{_BARE_HOSTS})/{_TAIL}"
+    rf"|(?<![A-Za-z0-9@._/-])www\.[A-Za-z0-9-]+\.{_TAIL}"
+    r"|\bhttps?:?/?…",
+    re.IGNORECASE,
+)
+_HINT = re.compile(r"://|/|www\.|http", re.IGNORECASE)
+
+_CLOSING = {
+    "(": ")", "[": "]", "{": "}", "<": ">", "（": "）", "【": "】", "「": "」", "『": "』", "«": "»", "»": "«",
+    "“": "”", "„": "“”", "‘": "’", '"': '"', "'": "'",
+}  # fmt: skip
+_POINTERS = ":：→➡▶►👉⬇↓➜⇒»|–—-\ufe0f "
+_VIA = re.compile(r"(?:^|(?<=\s))via$", re.IGNORECASE)
+_GLUED_BEFORE = ",.;:!?)]}…、。，！？）"
+
+
+def mark_listed_links(text: str, links: tuple[str, ...]) -> str:
+    """`text` with the links that the platform lists marked for `cut_links`; no link is cut out of a longer word."""
+    if _MARK in text:
+        text = text.replace(_MARK, "")
+    for link in sorted(links, key=len, reverse=True):
+        if link and link in text:
+            text = _marked(text, link)
+    return text
+
+
+def _marked(text: str, link: str) -> str:
+    first, *rest = text.split(link)
+    parts = [first]
+    for part in rest:
+        goes_on = part[:1].isascii() and part[:1].isalnum()
+        parts += [link if goes_on else _MARK, part]
+    return "".join(parts)
+
+
+def cut_links(text: str) -> str:
+    """`text` without links."""
+    if _HINT.search(text):
+        text = _LINK.sub(_MARK, text)
+    if _MARK not in text:
+        return text
+    first, *rest = _MARKS.sub(_MARK, text).split(_MARK)
+    parts = [first]
+    for right in rest:
+        left, right = _without_leftovers(parts.pop().rstrip(" \t"), right.lstrip(" \t"))
+        parts += [left, _glue(left, right), right]
+    return "".join(parts)
+
+
+def _without_leftovers(left: str, right: str) -> tuple[str, str]:
+    """What stood before and after a link, without the brackets around it and the words that only point at it."""
+    while left and right and right[0] in _CLOSING.get(left[-1], ""):
+        left, right = left[:-1].rstrip(" \t"), right[1:].lstrip(" \t")
+    if not right or right[0] == "\n":
+        while left != (shorter := _VIA.sub("", left.rstrip(_POINTERS)).rstrip(" \t")):
+            left = shorter
+    return left, right
+
+
+def _glue(left: str, right: str) -> str:
+    """What goes where the link stood: a space between words of scripts that have it."""
+    if not left or not right or left[-1] == "\n" or right[0] == "\n" or right[0] in _GLUED_BEFORE:
+        return ""
+    return "" if is_unspaced(left[-1]) and is_unspaced(right[0]) else " "
