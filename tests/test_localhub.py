@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from hub_calls import call
 from huggingface_hub import CommitOperationAdd, HfApi
 from huggingface_hub.errors import HfHubHTTPError
 
@@ -24,19 +25,6 @@ from hub_publisher.localhub.store import Store, git_hash
 
 DATA = os.urandom(300_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
-
-
-def call(
-    hub: localhub.LocalHub, method: str, path: str, body: bytes | str | None = None, **headers: str
-) -> tuple[int, dict, bytes]:
-    """Send one request as it is and return (status, headers, body)."""
-    connection = http.client.HTTPConnection(urlsplit(hub.url).netloc, timeout=20)
-    token = {"Authorization": f"Bearer {hub.token}"} if headers.pop("auth", "") else {}
-    connection.request(method, path, body, {**token, **{k.replace("_", "-"): v for k, v in headers.items()}})
-    reply = connection.getresponse()
-    result = reply.status, {key.lower(): value for key, value in reply.getheaders()}, reply.read()
-    connection.close()
-    return result
 
 
 def upload_address(hub: localhub.LocalHub, repo: str, sha256: str = SHA256, size: int = len(DATA)) -> str:

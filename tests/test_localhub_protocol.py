@@ -298,23 +298,3 @@ def test_datasets_are_apart_from_models(api: HfApi, repo: str) -> None:
     assert "data.safetensors" in api.list_repo_files(repo, repo_type="dataset")
     assert "data.safetensors" not in api.list_repo_files(repo)
     assert [d.id for d in api.list_datasets(author="tests") if d.id == repo] == [repo]
-
-
-@pytest.mark.parametrize(
-    ("yaml", "text"),
-    [
-        ("base_model: /home/me/model", '"base_model" with value "/home/me/model" is not valid. Use a model id from'),
-        ("datasets: ['./posts.jsonl']", '"datasets[0]" with value "./posts.jsonl" is not valid.'),
-        ("widget: {text: hi}", '"widget" must be an array'),
-        ("license: my-own", '"license" must be one of [afl-3.0, agpl-3.0'),
-        ("language: es-ES", '"language" with value "es-ES" is not valid.'),
-        ("license: mit\nlicense: mit", "duplicated mapping key: license"),
-        ("a: [", "Invalid YAML"),
-    ],
-)
-def test_invalid_metadata_is_refused_before_anything_is_uploaded(api: HfApi, repo: str, yaml: str, text: str) -> None:
-    before = api.model_info(repo).sha
-    with pytest.raises(ValueError, match=r"Invalid metadata in README\.md") as error:
-        api.upload_file(path_or_fileobj=f"---\n{yaml}\n---\n".encode(), path_in_repo="README.md", repo_id=repo)
-    assert text in str(error.value)
-    assert api.model_info(repo).sha == before

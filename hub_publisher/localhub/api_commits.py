@@ -2,9 +2,9 @@
 
 import base64
 import binascii
-import fnmatch
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 from hub_publisher.localhub import metadata
 from hub_publisher.localhub.api_repos import KINDS
@@ -80,26 +80,44 @@ def is_binary(sample: bytes) -> bool:
 def is_lfs_path(path: str, attributes: str) -> bool:
     """Return whether .gitattributes sends `path` through LFS."""
     patterns = [line.split()[0] for line in attributes.splitlines() if "filter=lfs" in line.split()]
-    name = path.rsplit("/", 1)[-1]
-    return any(fnmatch.fnmatchcase(path if "/" in p else name, p) for p in patterns or LFS_PATTERNS)
+    return any(matches(path, pattern) for pattern in patterns or LFS_PATTERNS)
 
 
 def is_ignored(path: str, ignore: str) -> bool:
     """Return whether .gitignore's patterns match `path` or a folder above it; the last match decides."""
     ignored = False
-    parts = path.split("/")
-    above = ["/".join(parts[: index + 1]) for index in range(len(parts))]
+    above = [path[:index] for index, letter in enumerate(path) if letter == "/"]
     for line in ignore.splitlines():
         pattern = line.strip()
-        if not pattern or pattern.startswith("#"):
-            continue
-        negated, pattern = pattern.startswith("!"), pattern.lstrip("!")
-        folders_only, pattern = pattern.endswith("/"), pattern.rstrip("/")
-        rooted, pattern = "/" in pattern, pattern.lstrip("/")
-        for candidate in above[:-1] if folders_only else above:
-            if fnmatch.fnmatchcase(candidate if rooted else candidate.rsplit("/", 1)[-1], pattern):
+        if pattern and not pattern.startswith("#"):
+            negated, pattern = pattern.startswith("!"), pattern.removeprefix("!")
+            candidates = above if pattern.endswith("/") else [*above, path]
+            if any(matches(candidate, pattern.rstrip("/")) for candidate in candidates):
                 ignored = not negated
     return ignored
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Return whether a pattern of .gitignore or .gitattributes means `path` (git's documentation, gitignore(5))."""
+    if "/" not in pattern:
+        path = path.rsplit("/", 1)[-1]
+    try:
+        return _glob(pattern.removeprefix("/")).fullmatch(path) is not None
+    except re.error:  # a range such as [z-a] means nothing
+        return False
+
+
+@lru_cache(maxsize=1024)
+def _glob(pattern: str) -> re.Pattern:
+    special = {"**/": "(?:.*/)?", "/**": "/.+", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+    def translate(match: re.Match) -> str:
+        token = match[0]
+        if token.startswith("[") and len(token) > 1:
+            return "[" + re.sub(r"^!", "^", token[1:-1]).replace("\\", r"\\").replace("[", r"\[") + "]"
+        return special.get(token) or re.escape(token)
+
+    return re.compile(re.sub(r"\*\*/|/\*\*$|\*\*|\*|\?|\[!?[^]/]+\]|.", translate, pattern, flags=re.DOTALL))
 
 
 @routes.on("POST", "/api/{type}s/{repo}/commit/{rev}", limit=COMMIT_LIMIT)
