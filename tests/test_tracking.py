@@ -125,7 +125,10 @@ class TestDecide:
         monkeypatch.setenv("WANDB_BASE_URL", unused_url())
         assert tracking.decide(config) == first
         monkeypatch.setenv("WANDB_MODE", "disabled")
+        rehearsed = tracking.decide(config, save=False)
+        assert rehearsed.mode == "disabled" and tracking.current(config) == first
         assert tracking.decide(config).mode == "disabled"
+        assert tracking.current(config) == rehearsed
 
     def test_no_prompt_on_a_terminal(self, config: Config) -> None:
         main, terminal = pty.openpty()
@@ -490,17 +493,16 @@ def test_preprocess_run(config: Config, may_share_texts: bool) -> None:
     assert len(logs(config.run_dir)) == 2
 
 
-@pytest.mark.parametrize("is_local", [True, False])
-def test_publication_is_recorded_with_addresses_that_stay(config: Config, is_local: bool) -> None:
+def published(config: Config, is_local: bool) -> tuple[Receipt, Evaluation]:
+    """The records of a publication, and its card."""
     endpoint = "http://127.0.0.1:1" if is_local else "https://huggingface.co"
-    commit = "c0ffee" + 34 * "0"
     receipt = Receipt(
         fingerprint="r",
         endpoint=endpoint,
         is_local=is_local,
         repo_id="huggingtweets/lampkeeper_bot",
         visibility="public",
-        commit=commit,
+        commit="c0ffee" + 34 * "0",
         url=f"{endpoint}/huggingtweets/lampkeeper_bot",
         files={"model.safetensors": "a" * 64, "figures/loss.png": "b" * 64, "other/loss.png": "c" * 64},
         published_at=datetime.now(UTC),
@@ -518,18 +520,24 @@ def test_publication_is_recorded_with_addresses_that_stay(config: Config, is_loc
     card = config.run_dir / "model" / "README.md"
     card.parent.mkdir(parents=True)
     card.write_text("# The card")
+    return receipt, evaluation
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+def test_publication_is_recorded_with_addresses_that_stay(config: Config, is_local: bool) -> None:
+    receipt, evaluation = published(config, is_local)
     with tracking.open_run(config, tracking.decide(config), "train", {}) as run:
-        tracking.record_publication(run, evaluation, card, receipt)
+        tracking.record_publication(run, evaluation, config, receipt)
     assert run.warnings == []
     (log,) = logs(config.run_dir)
     numbers = summary(log)
     assert (numbers["base/perplexity"], numbers["tuned/perplexity"], numbers["tuned/bits_per_byte"]) == (90, 30, 1.2)
-    assert (numbers["published/repo_id"], numbers["published/commit"]) == (receipt.repo_id, commit)
+    assert (numbers["published/repo_id"], numbers["published/commit"]) == (receipt.repo_id, receipt.commit)
     assert numbers.get("published/url") == (None if is_local else receipt.url)
     logged = artifacts(log)
     model = logged["lampkeeper_bot-model"]
     assert json.loads(model.metadata)["sha256"] == receipt.files
-    where = f"https://huggingface.co/huggingtweets/lampkeeper_bot/resolve/{commit}/"
+    where = f"https://huggingface.co/huggingtweets/lampkeeper_bot/resolve/{receipt.commit}/"
     expected = {} if is_local else {path: where + path for path in receipt.files}
     assert {entry.path: entry.ref for entry in model.manifest.contents} == expected
     (card_file,) = logged["lampkeeper_bot-card"].manifest.contents
@@ -539,14 +547,48 @@ def test_publication_is_recorded_with_addresses_that_stay(config: Config, is_loc
     assert table["data"] == [["My dream is", " a lamp", " to"], ["My dream is", " fog", " be"]]
 
 
-def test_settings_of_the_train_run_hold_no_path(config: Config, tmp_path: Path) -> None:
-    _, curation = timeline_and_curation(config, True)
-    from_folder = Config(
-        handle="x1", base_model=str(tmp_path), runs_dir=tmp_path, accelerate_config=tmp_path / "a.yaml"
-    )
-    shown = tracking.train_settings(from_folder, curation)
-    assert shown["base_model"] == "a local folder" and str(tmp_path) not in json.dumps(shown)
-    assert tracking.train_settings(config, curation)["base_model"] == "openai-community/gpt2"
+def test_a_publication_is_recorded_once(config: Config) -> None:
+    decided = tracking.decide(config)
+    receipt, evaluation = published(config, is_local=True)
+    for _ in range(2):
+        with tracking.open_run(config, decided, "train", {"seed": 1}) as run:
+            tracking.record_publication(run, evaluation, config, receipt)
+    assert len(logs(config.run_dir)) == 1  # the second time nothing was started
+    newer = receipt.model_copy(update={"commit": "d" * 40})
+    with tracking.open_run(config, decided, "train", {"seed": 1}) as run:
+        tracking.record_publication(run, evaluation, config, newer)
+    first, second = logs(config.run_dir)
+    assert first.name == second.name
+    assert summary(second)["published/commit"] == "d" * 40
+
+
+def test_other_posts_make_another_train_run(config: Config) -> None:
+    timeline, curation = timeline_and_curation(config, True)
+    ids = []
+    for fingerprint in ("c" * 64, "d" * 64):
+        changed = curation.model_copy(update={"fingerprint": fingerprint})
+        recorded = tracking.record_preprocess(config, tracking.decide(config), timeline, changed)
+        with tracking.open_run(config, recorded, "train", {"seed": 1}) as run:
+            run.num_logged_steps = 7
+        now = tracking.current(config)
+        assert now is not None
+        ids.append(now.runs["train"].run_id)
+    assert ids[0] != ids[1]
+
+
+def test_settings_show_no_path(config: Config, tmp_path: Path) -> None:
+    shown = {"base_model": str(tmp_path), "config": tmp_path / "a.yaml", "name": "openai-community/gpt2", "seed": 1}
+    with tracking.open_run(config, tracking.decide(config), "train", shown):
+        pass
+    (log,) = logs(config.run_dir)
+    (started,) = (record.run for record in records(log) if record.WhichOneof("record_type") == "run")
+    values = {item.key: json.loads(item.value_json) for item in started.config.update}
+    assert {name: values[name] for name in shown} == {
+        "base_model": "a local path",
+        "config": "a local path",
+        "name": "openai-community/gpt2",
+        "seed": 1,
+    }
 
 
 def test_importing_the_package_does_not_import_wandb() -> None:

@@ -2,7 +2,7 @@
 
     decide(config) -> Tracking                       once per publication
     record_preprocess(config, tracking, ...)         a whole run: what was kept of the posts and why
-    open_run(config, tracking, "train", train_settings(config, curation))    open while the training child process works
+    open_run(config, tracking, "train", settings)    open while the training child process works
         follow(run, training-log.jsonl)              its metrics as they are written
         record_publication(run, ...)                 evaluation, samples, card, references to the published files
 
@@ -10,9 +10,10 @@ Nothing here stops or delays a publication: after `decide`, every failure become
 """
 
 from hub_publisher.tracking.follow import follow
-from hub_publisher.tracking.lineage import record_preprocess, record_publication, train_settings
+from hub_publisher.tracking.lineage import record_preprocess, record_publication
 from hub_publisher.tracking.modes import TRACKING, current, decide
-from hub_publisher.tracking.runs import ArtifactFiles, NullRun, Run, open_run
+from hub_publisher.tracking.protocol import ArtifactFiles, NullRun, Run
+from hub_publisher.tracking.runs import open_run
 
 __all__ = [
     "TRACKING",
@@ -25,5 +26,4 @@ __all__ = [
     "open_run",
     "record_preprocess",
     "record_publication",
-    "train_settings",
 ]

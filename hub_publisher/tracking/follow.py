@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hub_publisher.tracking.runs import STEP, Run
+from hub_publisher.tracking.protocol import STEP, Run
 
 POLL_SECONDS = 0.5
 _STEP_METRICS = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "num_tokens", "epoch")

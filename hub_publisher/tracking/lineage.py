@@ -7,6 +7,7 @@ from typing import Any
 
 from hub_publisher.config import Config
 from hub_publisher.records import (
+    MODEL_DIR,
     POSTS,
     Curation,
     Evaluation,
@@ -14,41 +15,16 @@ from hub_publisher.records import (
     Receipt,
     Timeline,
     Tracking,
+    fingerprint,
     read_jsonl,
     write_bytes,
 )
 from hub_publisher.tracking.modes import current
-from hub_publisher.tracking.runs import ArtifactFiles, Run, open_run, run_id
+from hub_publisher.tracking.protocol import ArtifactFiles, Run
+from hub_publisher.tracking.runs import open_run, run_id
 
 PREPROCESS_FIELDS = ("min_posts", "heldout_ratio", "seed")
-# An allow-list: nothing that can hold a path, and nothing that somebody adds to Config one day unseen.
-TRAIN_FIELDS = (
-    "base_revision",
-    "max_post_tokens",
-    "learning_rate",
-    "warmup_ratio",
-    "weight_decay",
-    "max_grad_norm",
-    "num_epochs",
-    "tokens_per_batch",
-    "gradient_accumulation_steps",
-    "seed",
-    "dtype",
-    "temperature",
-    "top_p",
-)
-
-
-def train_settings(config: Config, curation: Curation) -> dict[str, Any]:
-    """What the train run's configuration shows, and what makes it another run when it changes."""
-    is_folder = Path(config.base_model).expanduser().exists()
-    return {
-        **{name: getattr(config, name) for name in TRAIN_FIELDS},
-        "base_model": "a local folder" if is_folder else config.base_model,
-        "curation": curation.fingerprint,
-        "train_posts": curation.num_train,
-        "heldout_posts": curation.num_heldout,
-    }
+RECORDED = "recorded"
 
 
 def record_preprocess(config: Config, tracking: Tracking, timeline: Timeline, curation: Curation) -> Tracking:
@@ -64,8 +40,8 @@ def record_preprocess(config: Config, tracking: Tracking, timeline: Timeline, cu
         "curation": curation.fingerprint,
     }
     known = tracking.runs.get("preprocess")
-    is_done = known is not None and known.finished
-    if is_done and known is not None and known.run_id == run_id(config, tracking, "preprocess", settings):
+    wanted = run_id(config, tracking, "preprocess", settings)
+    if tracking.mode == "disabled" or (known is not None and known.finished and known.run_id == wanted):
         return tracking
     with open_run(config, tracking, "preprocess", settings) as run:
         run.summarize(_counts(curation))
@@ -85,12 +61,26 @@ def record_preprocess(config: Config, tracking: Tracking, timeline: Timeline, cu
     return current(config) or tracking
 
 
-def record_publication(run: Run, evaluation: Evaluation, card_path: Path, receipt: Receipt) -> None:
+def record_publication(run: Run, evaluation: Evaluation, config: Config, receipt: Receipt) -> None:
     """Record on the train run how good the model is, what it says, its card, and where it is published.
 
     The model is recorded as references to the files of the published commit; what the embedded local Hub
-    holds can be fetched by nobody else, so of that only hashes are recorded.
+    holds can be fetched by nobody else, so of that only hashes are recorded. Done once for one publication.
     """
+    now = current(config)
+    train = now.runs.get("train") if now else None
+    if train is None:
+        return
+    mark = config.run_dir / "wandb" / RECORDED
+    recorded = fingerprint(train.run_id, evaluation.fingerprint, receipt.repo_id, receipt.commit).encode()
+    if train.finished and mark.exists() and mark.read_bytes() == recorded:
+        return
+    _record_results(run, evaluation, receipt)
+    _record_model(run, config, receipt)
+    write_bytes(mark, recorded)
+
+
+def _record_results(run: Run, evaluation: Evaluation, receipt: Receipt) -> None:
     run.summarize(
         {
             **_metrics("base", evaluation),
@@ -106,11 +96,14 @@ def record_publication(run: Run, evaluation: Evaluation, card_path: Path, receip
         for tuned, base in zip(samples.tuned, samples.base, strict=False)
     ]
     run.log_table("samples", ["prompt", "tuned model", "base model"], rows)
-    name = receipt.repo_id.split("/")[-1]
-    run.log_artifact(ArtifactFiles(f"{name}-card", "model-card", files={"README.md": card_path}))
+
+
+def _record_model(run: Run, config: Config, receipt: Receipt) -> None:
+    card = config.run_dir / MODEL_DIR / "README.md"
+    run.log_artifact(ArtifactFiles(f"{config.name}-card", "model-card", files={"README.md": card}))
     run.log_artifact(
         ArtifactFiles(
-            f"{name}-model",
+            f"{config.name}-model",
             "finetuned-model",
             {"repo_id": receipt.repo_id, "commit": receipt.commit, "sha256": dict(receipt.files)},
             references={} if receipt.is_local else pinned_addresses(receipt),

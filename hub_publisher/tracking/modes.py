@@ -23,13 +23,13 @@ _MODES = {
 }
 
 
-def current(config: Config) -> Tracking | None:
-    """The publication's tracking record as it is on disk now, or None before `decide`."""
-    return read_record(config.run_dir / TRACKING, Tracking)
+def current(config: Config, otherwise: Tracking | None = None) -> Tracking | None:
+    """The publication's tracking record as it is on disk now, `otherwise` where there is none."""
+    return read_record(config.run_dir / TRACKING, Tracking) or otherwise
 
 
-def decide(config: Config) -> Tracking:
-    """How this publication is tracked; written to tracking.json.
+def decide(config: Config, save: bool = True) -> Tracking:
+    """How this publication is tracked; written to tracking.json, unless this is a rehearsal (`save` false).
 
     The flag counts first, then WANDB_MODE; else online when there is a key and the server answers it within
     seconds, offline otherwise. A publication keeps its mode and runs until another one is named.
@@ -42,7 +42,8 @@ def decide(config: Config) -> Tracking:
         return before
     mode, reason = _resolve(config, wanted)
     tracking = Tracking(mode=mode, reason=reason, project=project, entity=os.environ.get("WANDB_ENTITY") or None)
-    write_record(config.run_dir / TRACKING, tracking)
+    if save:
+        write_record(config.run_dir / TRACKING, tracking)
     return tracking
 
 
