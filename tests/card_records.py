@@ -57,7 +57,16 @@ def account(**changes: Any) -> Account:
         "avatar_file": "avatar-tide_clerk.png",
         "source": "x_archive",
         "num_downloaded": 400,
-        "dropped": {"reposts": 90, "links_only": 12, "too_short": 41, "exact_duplicates": 17, "near_duplicates": 0},
+        "dropped": {
+            "reposts": 90,
+            "without_text": 2,
+            "quotes_of_others": 0,
+            "cut_off": 3,
+            "only_links": 12,
+            "too_short": 36,
+            "exact_duplicates": 17,
+            "near_duplicates": 0,
+        },
         "num_kept": NUM_POSTS,
     }
     return Account(**{**facts, **changes})

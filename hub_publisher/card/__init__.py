@@ -52,11 +52,11 @@ def expected_fingerprint(
     tracking: Tracking | None,
     endpoint: str = HUGGING_FACE_URL,
 ) -> str:
-    """Changes with the records, the place of publication, the links to tracked runs and the templates."""
+    """Changes with the records, the place of publication, the links to tracked runs, the templates and this code."""
     links = {job: run.url for job, run in tracked(tracking).items()}
     inputs = [curation.fingerprint, training.fingerprint, evaluation.fingerprint, fingerprint(links)]
-    templates = [sha256_of(path) for path in template_files()]
-    return stage_fingerprint("card", config, facts.READS, repo_id, endpoint, __version__, *inputs, *templates)
+    makers = [sha256_of(path) for path in (*template_files(), *sorted(Path(__file__).parent.glob("*.py")))]
+    return stage_fingerprint("card", config, facts.READS, repo_id, endpoint, __version__, *inputs, *makers)
 
 
 def render(

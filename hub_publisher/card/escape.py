@@ -30,12 +30,13 @@ _JOINER = "\u2060"
 _LINE_BREAKS = re.compile("\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 # Control characters, byte order marks, non-characters, and the overrides that make text run backwards.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]")
-_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;"}
+# Some parsers lose track of a backslash before these: within a table's cell, within a link's label.
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "\\": "&#92;", "[": "&#91;", "]": "&#93;"}
 _INLINE = re.compile(r"[&<>|\\`*_\[\]~^$#]")
 # What begins a list, a heading's underline or a table's ruler when it begins a line.
 _LINE_START = re.compile(r"[-+=:]|\d+[.)](?=\s|$)")
 # What GFM and the Hub turn into links, mentions or formulas without any brackets around it.
-_LINK_LIKE = re.compile(r"(?<=/)(?=/)|(?<=[\w.+-])(?=@\w)|(?<=[\w.+-]@)(?=\w)|(?<=\$)(?=\$)|(?<=\\)(?=[(\[])")
+_LINK_LIKE = re.compile(r"(?<=/)(?=/)|(?<=\S)(?=@\w)|(?<=\S@)(?=\w)|(?<=\$)(?=\$)|(?<=\\)(?=[(\[])")
 _DOT_IN_WORD = re.compile(r"(?<=\w)\.(?=\w)(?!(?<=\d\.)\d)")
 
 

@@ -11,15 +11,16 @@ from hub_publisher.card.inputs import Inputs, tracked
 from hub_publisher.config import Config
 from hub_publisher.records import Curation, Metrics, Training
 
+# The curation's reasons; another one is shown by its own name.
 _DROP_LABELS = {
     "reposts": "Reposts",
-    "links_only": "Nothing left but links",
+    "without_text": "Without text of its own",
+    "quotes_of_others": "Others' words, quoted by hand",
+    "cut_off": "Cut off by the source",
+    "only_links": "Nothing but links and mentions",
     "too_short": "Too short",
-    "exact_duplicates": "Repeated word for word",
-    "near_duplicates": "Nearly repeated",
-    "duplicates": "Repeated",
-    "truncated": "Cut off by the source",
-    "empty": "Empty",
+    "exact_duplicates": "Said before, word for word",
+    "near_duplicates": "Said before, nearly the same",
 }
 _MASKED_LABELS = {
     "emails": "e-mail address",
