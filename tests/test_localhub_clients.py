@@ -1,5 +1,6 @@
 """The local Hub and programs that know it only from their environment: clients of every kind, none of them modified."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -73,6 +74,14 @@ def test_publish_and_load_back_byte_for_byte(hub: localhub.LocalHub, api: HfApi,
         "figures/loss.png": (70_000, True), "model.safetensors": (len(WEIGHTS), True),
     }  # fmt: skip
     assert api.verify_repo_checksums(f"tests/publish-{path}", local_dir=tmp_path / "model").mismatches == []
+
+
+def test_a_full_xorb_of_data_that_does_not_compress(api: HfApi) -> None:
+    data = os.urandom(65 * 2**20)  # more than one xorb holds, so the first is as large as they get
+    api.create_repo("tests/noise")
+    api.upload_file(path_or_fileobj=data, path_in_repo="model.safetensors", repo_id="tests/noise")
+    (file,) = api.get_paths_info("tests/noise", ["model.safetensors"])
+    assert (file.size, file.lfs.sha256) == (len(data), hashlib.sha256(data).hexdigest())
 
 
 def test_upload_folder_and_the_hf_command(hub: localhub.LocalHub, tmp_path: Path) -> None:

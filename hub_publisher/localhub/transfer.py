@@ -8,6 +8,7 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from hub_publisher.localhub.blobs import READ_SIZE
 from hub_publisher.localhub.refusal import NO_ENTRY, Refusal, no_entry
 from hub_publisher.localhub.web import SIGNED_SECONDS, Call, routes
 from hub_publisher.localhub.xet import MAX_XORB_BYTES, parse_shard
@@ -102,7 +103,7 @@ async def post_xorb(call: Call) -> dict:
     with call.store.blobs.writer() as writer:
         async for piece in call.request.stream():
             if writer.num_bytes + len(piece) > MAX_XORB_BYTES:
-                raise Refusal(413, "Xorb is larger than 64 MiB")
+                raise Refusal(413, "Xorb is too large")
             await run_in_threadpool(writer.write, piece)
         writer.file.flush()
         return {"was_inserted": await run_in_threadpool(call.hub.xorbs.add, call.values["hash"], writer.path)}
@@ -135,7 +136,13 @@ def resolve(call: Call) -> Response:
         headers |= {"X-Linked-Size": str(file.size), "X-Linked-ETag": etag}
     if call.request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers=headers)
-    return FileResponse(call.store.blobs.path(file.sha256), headers=headers, media_type=media_type(path))
+    return Download(call.store.blobs.path(file.sha256), headers=headers, media_type=media_type(path))
+
+
+class Download(FileResponse):
+    """A file sent in pieces of a size that keeps the number of reads small."""
+
+    chunk_size = READ_SIZE
 
 
 def media_type(path: str) -> str:

@@ -20,7 +20,7 @@ import lz4.frame
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.refusal import Refusal
 
-MAX_XORB_BYTES = 64 * 2**20  # the specification's limit; also ours for a shard
+MAX_XORB_BYTES = 72 * 2**20  # 64 MiB of data, as specified, and hf_xet puts its headers on top; also for a shard
 MAX_CHUNK_BYTES = 2**20  # chunks are at most 128 KiB; refuse to inflate anything absurd
 XORB_NAME = re.compile(r"[0-9a-f]{64}")
 
