@@ -5,6 +5,7 @@ import re
 EMAIL_MASK = "[e-mail]"
 PHONE_MASK = "[phone]"
 
+_EMAIL_HINT = re.compile(r"@(?<=[A-Za-z0-9._%+-]@)[A-Za-z0-9]")  # the rare character first
 # The name before the @ is bounded and cannot start inside a longer one, so that searching stays linear. A second @
 # before it makes it a name on another server (@user@mastodon.social), which is no e-mail address.
 _EMAIL = re.compile(
@@ -19,7 +20,7 @@ _BRACKETED = re.compile(
     r"|SYSTEM_PROMPT|IMG|IMG_BREAK|IMG_END|PREFIX|MIDDLE|SUFFIX|THINK|ARGS|CALL_ID|control_\d{1,3}|unused\d{1,4}))\]"
 )
 
-_SEVEN_DIGITS = re.compile(r"(?:[0-9][^0-9]{0,3}){6}[0-9]")
+_SEVEN_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){6}")
 _BEFORE = r"(?<![\w$€£¥#.,+:/-])"
 _AFTER = r"(?![\w%]|[.,:/-][0-9])"
 _GAP = r"[ .‑-]"
@@ -53,7 +54,7 @@ _ZIP_CODE = re.compile(r"0[0-9]{4}-[0-9]{4}")  # of the United States, with its 
 
 def mask_emails(text: str) -> tuple[str, int]:
     """`text` with e-mail addresses as [e-mail], and how many there were."""
-    return _EMAIL.subn(EMAIL_MASK, text) if "@" in text else (text, 0)
+    return _EMAIL.subn(EMAIL_MASK, text) if "@" in text and _EMAIL_HINT.search(text) else (text, 0)
 
 
 def neutralise_special_tokens(text: str) -> tuple[str, int]:

@@ -2,13 +2,12 @@
 
 Comparing all with all would take quadratic time. Two sets that similar differ in few words only, so if the words are
 dealt out to one more piece than they may differ in, at least one piece is the same in both (Arasu, Ganti, Kaushik:
-Efficient exact set-similarity joins, VLDB 2006). Posts are compared only where they share a piece, and within one
-piece with the newest 32 at most, which keeps the cost linear: the one place where a pair could be missed.
+Efficient exact set-similarity joins, VLDB 2006). Posts are compared only where they share a piece, and with at most
+32 others for each, which keeps the cost linear: the one place where a pair could be missed.
 """
 
 from array import array
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hub_publisher.curate.words import shingles
@@ -20,20 +19,23 @@ THRESHOLD = 0.8
 MAX_COMPARED = 32
 # Of two sets with n and m words and similarity t or more, at most (1 - t) / (1 + t) * (n + m) words are in one only.
 _MAX_DIFFERENCE = 1 / 9
-_CHUNK = 100_000  # posts dealt out at once, to bound the memory
+_CHUNK = 50_000  # posts handled at once, to bound the memory
 
 
 class WordSets:
-    """The sets of words of many posts, as numbers in one flat array. An empty text counts as one empty word."""
+    """The sets of words of many posts, oldest first, as numbers in one flat array."""
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        vocabulary: dict[str, int] = {}
+    def __init__(self) -> None:
+        self._vocabulary: dict[str, int] = {}
         self.numbers = array("I")
         self.starts = array("Q", [0])
-        for text in texts:
-            found = shingles(text) or [""]
-            self.numbers.extend([vocabulary.setdefault(word, len(vocabulary)) for word in found])
-            self.starts.append(len(self.numbers))
+
+    def add(self, words: list[str]) -> None:
+        """Append a post that has these words (see `words.words`). No words count as one empty word."""
+        vocabulary = self._vocabulary
+        found = shingles(words) if words else [""]
+        self.numbers.extend([vocabulary.setdefault(word, len(vocabulary)) for word in found])
+        self.starts.append(len(self.numbers))
 
     def __len__(self) -> int:
         return len(self.starts) - 1
@@ -44,38 +46,46 @@ class WordSets:
         return len(first & second) / len(first | second)
 
 
-def near_duplicates(texts: Iterable[str]) -> list[bool]:
-    """For each text whether it says nearly the same as an earlier one that was not such a duplicate itself."""
+def near_duplicates(sets: WordSets) -> list[bool]:
+    """For each post whether it says nearly the same as an earlier one that was not such a duplicate itself."""
     import numpy as np
 
-    sets = WordSets(texts)
-    starts = np.frombuffer(sets.starts, dtype=np.uint64).astype(np.int64)
-    hashes = _mixed(np.frombuffer(sets.numbers, dtype=np.uint32).astype(np.uint64))
     if not len(sets):
         return []
-    sizes = np.diff(starts)
+    starts = np.frombuffer(sets.starts, dtype=np.uint64).astype(np.int64)
+    hashes = _mixed(np.frombuffer(sets.numbers, dtype=np.uint32).astype(np.uint64))
     # Words that two posts share cancel out, so two sketches differ in no more bits than the sets do in words.
     sketches = np.bitwise_xor.reduceat(np.uint64(1) << (hashes & np.uint64(63)), starts[:-1])
-    groups = _groups(*_piece_keys(starts, hashes), len(sets))
-    return _compare(sets, sizes.tolist(), sketches.tolist(), groups)
+    original = list(range(len(sets)))  # for each post the earlier one that it repeats, or itself
+    for i, j in _candidates(*_piece_keys(starts, hashes), sketches, np.diff(starts)):
+        if original[i] != i:
+            continue
+        # an earlier post that is a duplicate stands for its original, which may be out of reach
+        if sets.similarity(i, original[j]) >= THRESHOLD:
+            original[i] = original[j]
+    return [i != first for i, first in enumerate(original)]
 
 
-def _compare(sets: WordSets, sizes: list[int], sketches: list[int], groups: Iterable[list[int]]) -> list[bool]:
-    kept: defaultdict[int, deque[int]] = defaultdict(lambda: deque(maxlen=MAX_COMPARED))
-    flags = []
-    for i, pieces in enumerate(groups):
-        size, sketch = sizes[i], sketches[i]
-        is_duplicate = any(
-            (sketch ^ sketches[j]).bit_count() <= (size + sizes[j]) * _MAX_DIFFERENCE
-            and sets.similarity(i, j) >= THRESHOLD
-            for piece in pieces
-            for j in kept[piece]
-        )
-        flags.append(is_duplicate)
-        if not is_duplicate:
-            for piece in pieces:
-                kept[piece].append(i)
-    return flags
+def _candidates(
+    keys: "np.ndarray", owners: "np.ndarray", sketches: "np.ndarray", sizes: "np.ndarray"
+) -> Iterator[tuple[int, int]]:
+    """Pairs (post, earlier post) that share a piece and whose sketches allow them to be similar, in order of posts."""
+    import numpy as np
+
+    order = np.lexsort((owners, keys))
+    keys, owners = keys[order], owners[order]
+    for first in range(0, len(sizes), _CHUNK):
+        places = np.flatnonzero((owners >= first) & (owners < first + _CHUNK))
+        pairs = []
+        for lag in range(1, MAX_COMPARED + 1):
+            places = places[places >= lag]
+            places = places[keys[places] == keys[places - lag]]
+            later, earlier = owners[places], owners[places - lag]
+            differing = np.bitwise_count(sketches[later] ^ sketches[earlier])
+            alike = differing <= (sizes[later] + sizes[earlier]) * _MAX_DIFFERENCE
+            pairs.append(later[alike] * len(sizes) + earlier[alike])
+        for pair in np.unique(np.concatenate(pairs)).tolist():
+            yield divmod(pair, len(sizes))
 
 
 def _size_classes(largest: int) -> list[tuple[int, int]]:
@@ -122,19 +132,6 @@ def _deal(
     dealt = (hashes >> np.uint64(8)) % np.repeat(num_pieces, sizes).astype(np.uint64)
     np.add.at(keys, np.repeat(offsets, sizes) + dealt.astype(np.int64), _mixed(hashes))
     return keys, owners
-
-
-def _groups(keys: "np.ndarray", owners: "np.ndarray", num_sets: int) -> Iterator[list[int]]:
-    """For each set the pieces that it shares with another, as numbers of groups."""
-    import numpy as np
-
-    _, group, counts = np.unique(keys, return_inverse=True, return_counts=True)
-    shared = counts[group] > 1
-    owners, group = owners[shared], group[shared]
-    order = np.argsort(owners, kind="stable")
-    group, bounds = group[order], np.searchsorted(owners[order], np.arange(num_sets + 1))
-    for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        yield group[first:last].tolist()
 
 
 def _mixed(numbers: "np.ndarray") -> "np.ndarray":

@@ -1,11 +1,11 @@
 """Why a post is dropped: one rule after the other, each with its own count."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hub_publisher.curate.cleaning import Cleaned, clean
-from hub_publisher.curate.near_duplicates import near_duplicates
+from hub_publisher.curate.near_duplicates import WordSets, near_duplicates
 from hub_publisher.curate.words import is_too_short, words
 from hub_publisher.records import Post
 
@@ -28,7 +28,7 @@ _QUOTE = re.compile(
     r"|\W{0,3}\b[RM]T\b\s*:?\s*[\"“]?\s*@\w",  # RT @name, MT @name, RT: @name, whatever stands before
     re.IGNORECASE,
 )
-_QUOTE_INSIDE = re.compile(r"(?:^|\s)[RM]T:? ?@\w+:")  # my words RT @name: their words
+_QUOTE_INSIDE = re.compile(r"[RM](?<!\S.)T:? ?@\w+:")  # my words RT @name: their words
 _MENTIONS = re.compile(r"@[A-Za-z0-9_]++(?:[.@-][A-Za-z0-9_]++)*+")
 _LETTERS_OR_SYMBOLS = re.compile(r"[^\s!-/:-@\[-`{-~…–—“”‘’«»·•]")
 
@@ -45,7 +45,7 @@ class Sieve:
 def sieve(posts: Iterable[Post], escapes_html: bool) -> Sieve:
     """Run all rules over `posts`, oldest first: of duplicates the first is kept. Linear in the length of all texts."""
     result = Sieve()
-    seen: set[str] = set()
+    seen = _Seen()
     kept: list[tuple[Post, Cleaned]] = []
     for post in posts:
         reason = _before_cleaning(post)
@@ -56,8 +56,32 @@ def sieve(posts: Iterable[Post], escapes_html: bool) -> Sieve:
             kept.append((post, cleaned))
         else:
             result.dropped[reason] += 1
-    _drop_near_duplicates(kept, result)
+    for (post, cleaned), is_near_duplicate in zip(kept, near_duplicates(seen.sets), strict=True):
+        if is_near_duplicate:
+            result.dropped["near_duplicates"] += 1
+            continue
+        result.kept.append((post, cleaned.text))
+        for name, num in zip(MASKED, cleaned[1:], strict=True):
+            result.masked[name] += num
     return result
+
+
+class _Seen:
+    """The texts so far without case and punctuation."""
+
+    def __init__(self) -> None:
+        self.sets = WordSets()
+        self._keys: set[str] = set()
+
+    def is_new(self, text: str) -> bool:
+        """Whether no earlier text had the same words in the same order; remembers it if so."""
+        found = words(text)
+        key = " ".join(found)
+        if key in self._keys:
+            return False
+        self._keys.add(key)
+        self.sets.add(found)
+        return True
 
 
 def _before_cleaning(post: Post) -> str | None:
@@ -70,17 +94,13 @@ def _before_cleaning(post: Post) -> str | None:
     return "cut_off" if post.is_truncated else None
 
 
-def _after_cleaning(post: Post, text: str, seen: set[str]) -> str | None:
+def _after_cleaning(post: Post, text: str, seen: _Seen) -> str | None:
     # what stood before the quote may have been a link or a name
     if _is_quote(text):
         return "quotes_of_others"
     if is_too_short(text):
         return "only_links" if _is_only_links(post.text, text) else "too_short"
-    key = " ".join(words(text))
-    if key in seen:
-        return "exact_duplicates"
-    seen.add(key)
-    return None
+    return None if seen.is_new(text) else "exact_duplicates"
 
 
 def _is_quote(text: str) -> bool:
@@ -91,14 +111,3 @@ def _is_only_links(raw: str, text: str) -> bool:
     """Whether the post held links or mentions, and nothing but punctuation beside them."""
     without_mentions = _MENTIONS.sub("", text)
     return without_mentions != raw.strip() and not _LETTERS_OR_SYMBOLS.search(without_mentions)
-
-
-def _drop_near_duplicates(kept: Sequence[tuple[Post, Cleaned]], result: Sieve) -> None:
-    flags = near_duplicates(cleaned.text for _, cleaned in kept)
-    for (post, cleaned), is_duplicate in zip(kept, flags, strict=True):
-        if is_duplicate:
-            result.dropped["near_duplicates"] += 1
-            continue
-        result.kept.append((post, cleaned.text))
-        for name, num in zip(MASKED, cleaned[1:], strict=True):
-            result.masked[name] += num

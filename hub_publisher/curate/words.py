@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import islice
 
@@ -15,7 +15,7 @@ _UNSPACED = (
     "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\ua9e0-\ua9ff\uaa60-\uaa7f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff"
     "\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
-_UNSPACED_LETTER = re.compile(rf"(?=[^\W\d_])[{_UNSPACED}]")
+_UNSPACED_LETTER = re.compile(rf"[{_UNSPACED}](?<=[^\W\d_])")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 _MASKS = re.compile(r"\[(?:e-mail|phone)\]")
 
@@ -42,12 +42,11 @@ def words(text: str) -> list[str]:
     return _word().findall(unicodedata.normalize("NFC", text.casefold()))
 
 
-def shingles(text: str) -> list[str]:
-    """What near duplicates share most of, each once: words, or pairs of letters where words are not spaced."""
-    found = words(text)
-    if not text.isascii():
+def shingles(found: list[str]) -> Iterable[str]:
+    """What near duplicates share most of, each once: the words, or pairs of letters where words are not spaced."""
+    if _UNSPACED_LETTER.search("".join(found)):
         found = [shingle for word in found for shingle in _pairs(word)]
-    return list(dict.fromkeys(found))
+    return dict.fromkeys(found)
 
 
 def is_unspaced(char: str) -> bool:

@@ -56,9 +56,9 @@ class JsonStream:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
+                is_cut = error.pos >= len(self._buffer.rstrip()) or error.msg.startswith("Unterminated")
                 if not self._fill():
-                    ends = error.pos >= len(self._buffer) - 1 or error.msg.startswith("Unterminated")
-                    raise self._error("ends in the middle" if ends else f"is not JSON: {error.msg}") from error
+                    raise self._error("ends in the middle" if is_cut else f"is not JSON: {error.msg}") from error
                 continue
             except (ValueError, RecursionError) as error:
                 raise self._error("holds a value that no export writes") from error

@@ -120,7 +120,7 @@ def _folder(path: Path) -> Members:
 def _bare(path: Path) -> Members:
     """One tweets.js; its parts and the list of Circle posts are read too where they lie beside it."""
     found = _allowed_in(path.parent) if TWEETS.fullmatch(path.name) else ()
-    return _on_disk(path.name, path.parent, found or (path.name,))
+    return _on_disk(str(path.parent), path.parent, found or (path.name,))
 
 
 def _allowed_in(root: Path) -> tuple[str, ...]:
@@ -159,7 +159,7 @@ def _zip(path: Path, archive: zipfile.ZipFile) -> Members:
     for info in found.values():
         _check_packing(path, info)
     return Members(
-        path.name,
+        str(path),
         tuple(sorted(found)),
         lambda name: archive.open(found[name]),
         lambda name: found[name].compress_size,

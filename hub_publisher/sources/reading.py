@@ -100,9 +100,11 @@ def state_of(paths: Iterable[Path]) -> str:
     """What identifies the content of some files: SHA-256 while they are small, else sizes and times of change."""
     found = [(path, path.stat()) for path in paths]
     if sum(stat.st_size for _, stat in found) < HASHED_BYTES:
-        parts = [f"{path.name} {stat.st_size} {sha256_of(path)}" for path, stat in found]
+        parts = [f"{stat.st_size} {sha256_of(path)}" for path, stat in found]
     else:
-        parts = [f"{path.name} {stat.st_size} {stat.st_mtime_ns}" for path, stat in found]
+        parts = [f"{stat.st_size} {stat.st_mtime_ns}" for path, stat in found]
+    if len(found) > 1:  # of several files it matters which is which; where a single one lies does not
+        parts = [f"{path.name} {part}" for (path, _), part in zip(found, parts, strict=True)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
