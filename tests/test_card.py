@@ -19,7 +19,7 @@ from markdown_shape import PARSER, shape
 from PIL import Image
 
 from hub_publisher import card
-from hub_publisher.card import figures
+from hub_publisher.card import avatar, figures
 from hub_publisher.card.inputs import gather, summarise
 from hub_publisher.card.page import environment
 from hub_publisher.errors import CardError
@@ -34,15 +34,22 @@ def arguments(tmp_path: Path) -> tuple[Any, ...]:
 
 
 def page_of(arguments: tuple[Any, ...], **changes: Any) -> str:
-    """README.md rendered with some of the records replaced."""
+    """README.md of the records with some of them replaced, without drawing its figures."""
     names = ("config", "repo_id", "curation", "training", "evaluation", "tracking")
-    given = {**dict(zip(names, arguments, strict=True)), **changes}
-    card.render(**given)
-    return (given["config"].run_dir / "model" / "README.md").read_text()
+    given = {"endpoint": card.HUGGING_FACE_URL, **dict(zip(names, arguments, strict=True)), **changes}
+    inputs = gather(**given)
+    return card.readme(inputs, {}, avatar.draw(given["config"].run_dir, inputs.curation.accounts) is not None)
+
+
+def rendered(arguments: tuple[Any, ...], **changes: Any) -> str:
+    """README.md as it lies there after rendering everything."""
+    names = ("config", "repo_id", "curation", "training", "evaluation", "tracking")
+    card.render(**{**dict(zip(names, arguments, strict=True)), **changes})
+    return (arguments[0].run_dir / "model" / "README.md").read_text()
 
 
 def test_the_card_is_the_golden_one(arguments: tuple[Any, ...]) -> None:
-    page = page_of(arguments)
+    page = rendered(arguments)
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(page)
     assert page == GOLDEN.read_text()
@@ -131,6 +138,7 @@ def test_a_local_hub_is_explained_and_not_linked(arguments: tuple[Any, ...]) -> 
     assert "This copy is on a local Hub." in page
     assert "thumbnail:" not in page
     assert "/discussions" not in page
+    assert "removes it, for good, with `HF_ENDPOINT` set as above and:" in page
     assert "This copy is on a local Hub." not in page_of(arguments)
 
 
@@ -188,7 +196,7 @@ def test_every_python_block_compiles_and_names_the_repository(arguments: tuple[A
 
 
 def test_every_picture_is_there_and_says_what_it_shows(arguments: tuple[Any, ...]) -> None:
-    page = page_of(arguments)
+    page = rendered(arguments)
     pictures = re.findall(r"!\[(.+?)\]\((.+?)\)", page)
     assert len(pictures) == 6
     for alt, path in pictures:
@@ -224,7 +232,7 @@ def test_what_has_nothing_to_show_is_left_out(arguments: tuple[Any, ...]) -> Non
     account = card_records.account(num_downloaded=240, dropped={"reposts": 0}, avatar_file=None)
     curation = card_records.curation(run_dir, account, first_post_at=None, last_post_at=None, languages={"und": 240})
     training = card_records.training(log=(), evals=(), stopped_early=False)
-    page = page_of(arguments, curation=curation, training=training)
+    page = rendered(arguments, curation=curation, training=training)
     assert not re.search(r"dropped\.png|loss\.png|avatar\.png|<summary>Training log|\| Language|^language:", page, re.M)
     assert "\n\n\n" not in page
     assert not re.search("TODO|None|Undefined|More [Ii]nformation", page)

@@ -15,8 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hub_publisher import __version__
-from hub_publisher.card import facts, figures, frontmatter
-from hub_publisher.card.avatar import avatar
+from hub_publisher.card import avatar, facts, figures, frontmatter
 from hub_publisher.card.inputs import Inputs, gather, tracked
 from hub_publisher.card.metadata import AVATAR, build, check_early
 from hub_publisher.card.page import render_page, template_files
@@ -88,15 +87,19 @@ def render(
 
 def card_files(inputs: Inputs) -> dict[str, bytes]:
     """Path in the repository -> content of README.md and every picture on it."""
-    picture = avatar(inputs.config.run_dir, inputs.curation.accounts)
-    metadata = build(inputs, picture is not None)
-    check_metadata(metadata)
+    picture = avatar.draw(inputs.config.run_dir, inputs.curation.accounts)
     drawn = figures.draw(inputs)
-    text = f"{frontmatter.dump(metadata)}\n{render_page(inputs, drawn, picture is not None)}"
-    files = {README: text.encode()}
+    files = {README: readme(inputs, drawn, picture is not None).encode()}
     if picture is not None:
         files[AVATAR] = picture
     return files | {f"{figures.FOLDER}/{name}.png": figure.png for name, figure in drawn.items()}
+
+
+def readme(inputs: Inputs, drawn: dict[str, figures.Figure], has_avatar: bool) -> str:
+    """README.md: front matter and page. Raises CardError when the Hub would refuse the front matter."""
+    metadata = build(inputs, has_avatar)
+    check_metadata(metadata)
+    return f"{frontmatter.dump(metadata)}\n{render_page(inputs, drawn, has_avatar)}"
 
 
 def _remove_others(folder: Path, kept: Iterable[Path]) -> None:

@@ -9,7 +9,7 @@ _SIZE = 160  # pixels, as wide as it is shown
 _OVERSAMPLING = 4  # the circle is drawn larger and scaled down, so that its edge is smooth
 
 
-def avatar(run_dir: Path, accounts: tuple[Account, ...]) -> bytes | None:
+def draw(run_dir: Path, accounts: tuple[Account, ...]) -> bytes | None:
     """PNG of the accounts' pictures side by side, each in a circle; None when none of them can be read.
 
     Drawing it anew leaves out what pictures carry invisibly: place, camera, comments.
