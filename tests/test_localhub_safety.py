@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_publisher import localhub
-from hub_publisher.localhub.api_commits import is_ignored, safe_path
+from hub_publisher.localhub.operations import is_ignored, safe_path
 from hub_publisher.localhub.refusal import Refusal
 from hub_publisher.localhub.store import git_hash
 from hub_publisher.localhub.xet import Term, XorbStore, _ungroup, chunk_offsets, decode_chunk, parse_shard

@@ -1,34 +1,26 @@
 """The Hub's API that writes history: preupload and commit."""
 
 import base64
-import binascii
-import re
-from dataclasses import replace
-from functools import lru_cache
 
-from hub_publisher.localhub import metadata
 from hub_publisher.localhub.api_repos import KINDS
 from hub_publisher.localhub.discussions import open_discussion
-from hub_publisher.localhub.refusal import NO_ENTRY, Refusal
-from hub_publisher.localhub.store import LFS_PATTERNS, File, Store, git_hash, lfs_pointer
-from hub_publisher.localhub.web import Call, load_json, routes
+from hub_publisher.localhub.operations import (
+    MAX_REGULAR_BYTES,
+    apply_changes,
+    check_parent,
+    is_binary,
+    is_ignored,
+    is_lfs_path,
+    parse_operations,
+    read_change,
+    safe_path,
+)
+from hub_publisher.localhub.refusal import Refusal
+from hub_publisher.localhub.store import File, Store
+from hub_publisher.localhub.web import Call, routes
 
-MAX_REGULAR_BYTES = 10 * 2**20  # the Hub's: larger files must be LFS
 COMMIT_LIMIT = 256 * 2**20  # bytes of NDJSON, in which regular files travel as base64
 MAX_FILES_PER_PREUPLOAD = 256
-MAX_PATH_BYTES = 1024
-STALE = "The branch was updated since you opened this page. Please refresh and try again."
-
-
-def safe_path(value: object) -> str:
-    """Return a path inside a repository; Refusal(400) for one that would lead a client out of its folder."""
-    parts = value.split("/") if isinstance(value, str) else [""]
-    bad = any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
-    if bad or not isinstance(value, str) or re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", value):
-        raise Refusal(400, f"Invalid path: {str(value)[:200]!r}")
-    if len(value.encode()) > MAX_PATH_BYTES:
-        raise Refusal(400, f"Path is longer than {MAX_PATH_BYTES} bytes")
-    return value
 
 
 @routes.on("POST", "/api/{type}s/{repo}/preupload/{rev}")
@@ -66,60 +58,6 @@ def _upload_mode(item: object, files: dict[str, File], ignore: str, attributes: 
     return {"path": path, "uploadMode": mode, "shouldIgnore": is_ignored(path, ignore), "oid": oid}
 
 
-def is_binary(sample: bytes) -> bool:
-    """Return whether the start of a file is no text: a NUL, or no UTF-8 (the sample may end inside a character)."""
-    if b"\0" in sample:
-        return True
-    try:
-        sample.decode()
-    except UnicodeDecodeError as error:
-        return error.start < len(sample) - 3
-    return False
-
-
-def is_lfs_path(path: str, attributes: str) -> bool:
-    """Return whether .gitattributes sends `path` through LFS."""
-    patterns = [line.split()[0] for line in attributes.splitlines() if "filter=lfs" in line.split()]
-    return any(matches(path, pattern) for pattern in patterns or LFS_PATTERNS)
-
-
-def is_ignored(path: str, ignore: str) -> bool:
-    """Return whether .gitignore's patterns match `path` or a folder above it; the last match decides."""
-    ignored = False
-    above = [path[:index] for index, letter in enumerate(path) if letter == "/"]
-    for line in ignore.splitlines():
-        pattern = line.strip()
-        if pattern and not pattern.startswith("#"):
-            negated, pattern = pattern.startswith("!"), pattern.removeprefix("!")
-            candidates = above if pattern.endswith("/") else [*above, path]
-            if any(matches(candidate, pattern.rstrip("/")) for candidate in candidates):
-                ignored = not negated
-    return ignored
-
-
-def matches(path: str, pattern: str) -> bool:
-    """Return whether a pattern of .gitignore or .gitattributes means `path` (git's documentation, gitignore(5))."""
-    if "/" not in pattern:
-        path = path.rsplit("/", 1)[-1]
-    try:
-        return _glob(pattern.removeprefix("/")).fullmatch(path) is not None
-    except re.error:  # a range such as [z-a] means nothing
-        return False
-
-
-@lru_cache(maxsize=1024)
-def _glob(pattern: str) -> re.Pattern:
-    special = {"**/": "(?:.*/)?", "/**": "/.+", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-
-    def translate(match: re.Match) -> str:
-        token = match[0]
-        if token.startswith("[") and len(token) > 1:
-            return "[" + re.sub(r"^!", "^", token[1:-1]).replace("\\", r"\\").replace("[", r"\[") + "]"
-        return special.get(token) or re.escape(token)
-
-    return re.compile(re.sub(r"\*\*/|/\*\*$|\*\*|\*|\?|\[!?[^]/]+\]|.", translate, pattern, flags=re.DOTALL))
-
-
 @routes.on("POST", "/api/{type}s/{repo}/commit/{rev}", limit=COMMIT_LIMIT)
 def commit(call: Call) -> dict:
     """Apply the operations of one NDJSON body as one commit, on a branch or (create_pr) a new pull request."""
@@ -142,100 +80,3 @@ def commit(call: Call) -> dict:
         oid = call.store.add_commit(database, repo.id, ref, head, files, title, str(header.get("description") or ""))
     reply = {"success": True, "commitOid": oid, "commitUrl": f"{page}/commit/{oid}", "hookOutput": ""}
     return reply | ({"pullRequestUrl": f"{page}/discussions/{number}"} if number else {})
-
-
-def check_parent(parent: object, head: str) -> None:
-    """Return when the commit's parent (perhaps shortened) is still the head; Refusal(412) otherwise."""
-    if parent is None:
-        return
-    if not isinstance(parent, str) or not re.fullmatch(r"[0-9a-f]{5,40}", parent):
-        raise Refusal(400, "Invalid parentCommit")
-    if not head.startswith(parent):
-        raise Refusal(412, STALE)
-
-
-def parse_operations(body: bytes) -> list[tuple[str, dict]]:
-    """Return the (key, value) of each line of NDJSON; Refusal(400) when one is malformed."""
-    operations = []
-    for number, line in enumerate(body.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            item = load_json(line)
-        except ValueError as error:
-            raise Refusal(400, f"Invalid NDJSON in line {number}") from error
-        key, value = (item.get("key"), item.get("value")) if isinstance(item, dict) else (None, None)
-        if not isinstance(key, str) or not isinstance(value, dict):
-            raise Refusal(400, f"Invalid NDJSON in line {number}")
-        operations.append((key, value))
-    return operations
-
-
-def read_change(store: Store, key: str, value: dict) -> tuple[str, str, File | None]:
-    """Return (key, path, new file or None) of an operation, its content stored and checked; Refusal(400)."""
-    path = value.get("path")
-    path = safe_path(path.rstrip("/") if isinstance(path, str) else path)
-    if key == "file":
-        return key, path, _regular_file(store, path, value)
-    if key == "lfsFile":
-        return key, path, _lfs_file(store, path, value)
-    if key in ("deletedFile", "deletedFolder"):
-        return key, path, None
-    raise Refusal(400, f"Unknown operation: {key[:80]}")
-
-
-def _regular_file(store: Store, path: str, value: dict) -> File:
-    content = value.get("content")
-    try:
-        if not isinstance(content, str):
-            raise TypeError("content must be a string")
-        data = base64.b64decode(content, validate=True) if value.get("encoding") == "base64" else content.encode()
-    except (binascii.Error, TypeError, UnicodeEncodeError) as error:
-        raise Refusal(400, f"Invalid content of {path}") from error
-    if len(data) > MAX_REGULAR_BYTES:
-        raise Refusal(400, f"{path} is larger than 10 MiB: upload it through LFS")
-    if path == "README.md" and (errors := metadata.validate(data.decode("utf-8", "replace"))[0]):
-        raise Refusal(400, "Invalid metadata in README.md: " + "; ".join(errors))
-    return File(path, git_hash(len(data), [data]), store.blobs.add(data), len(data), False)
-
-
-def _lfs_file(store: Store, path: str, value: dict) -> File:
-    sha256 = value.get("oid")
-    if (
-        value.get("algo", "sha256") != "sha256"
-        or not isinstance(sha256, str)
-        or not re.fullmatch("[0-9a-f]{64}", sha256)
-    ):
-        raise Refusal(400, f"Invalid LFS oid of {path}")
-    if not store.blobs.has(sha256):
-        raise Refusal(400, f"The LFS object of {path} was not uploaded: {sha256}")
-    size = store.blobs.path(sha256).stat().st_size
-    if value.get("size") not in (None, size):  # a copy comes without its size
-        raise Refusal(400, f"The LFS object of {path} has {size} bytes, not {value['size']}")
-    pointer = lfs_pointer(sha256, size)
-    return File(path, git_hash(len(pointer), [pointer]), sha256, size, True)
-
-
-def apply_changes(
-    store: Store, files: dict[str, File], changes: list[tuple[str, str, File | None]], head: str
-) -> dict[str, File]:
-    """Return the tree that `changes` make of `files`, in order; Refusal(404) for deleting what is not there."""
-    files = dict(files)
-    for key, path, new in changes:
-        beneath = [name for name in files if name.startswith(f"{path}/")]
-        if new is None:
-            gone = beneath if key == "deletedFolder" else [path] if path in files else []
-            if not gone:
-                raise Refusal(404, f"Entry to delete not found: {path}", NO_ENTRY, headers={"X-Repo-Commit": head})
-        else:
-            if not store.blobs.has(new.sha256):  # a repository that shared it was deleted a moment ago
-                raise Refusal(409, f"The content of {path} is gone: upload it again")
-            parents = [path[:i] for i, letter in enumerate(path) if letter == "/"]
-            gone = [*beneath, *(name for name in parents if name in files)]  # a file gives way to a folder, and back
-        for name in gone:
-            del files[name]
-        if new is not None:
-            old = files.get(path)
-            same = old is not None and (old.oid, old.lfs) == (new.oid, new.lfs)
-            files[path] = old if same and old else replace(new, since="")
-    return files

@@ -3,6 +3,7 @@
 from starlette.responses import Response
 
 from hub_publisher.localhub import metadata
+from hub_publisher.localhub.operations import apply_changes, read_change
 from hub_publisher.localhub.refusal import Refusal
 from hub_publisher.localhub.store import AUTHOR, REPO_NAME, File, Repo, lfs_pointer
 from hub_publisher.localhub.web import Call, routes
@@ -89,10 +90,17 @@ def create(call: Call) -> dict:
         raise Refusal(403, f'You don\'t have the rights to create a {kind} under the namespace "{name.split("/")[0]}"')
     call.must_write()
     made = {"url": f"{call.base_url}/{KINDS[kind]}{name}", "name": name, "id": name}
+    given = data.get("files") or []  # the JavaScript client may send the first files along
+    changes = [read_change(call.store, "file", item) for item in given if isinstance(item, dict)]
     try:
-        call.store.create_repo(kind, name, wants_private(data) or False)
+        repo = call.store.create_repo(kind, name, wants_private(data) or False)
     except Refusal as refusal:
         raise Refusal(refusal.status, refusal.message, extra=made) from refusal
+    if changes:
+        head = call.store.resolve(repo, "main")
+        files = apply_changes(call.store, call.store.files(head), changes, head)
+        with call.store.transaction() as database:
+            call.store.add_commit(database, repo.id, "refs/heads/main", head, files, "first files", "")
     return made
 
 

@@ -193,7 +193,11 @@ class Store:
 
     def resolve(self, repo: Repo, revision: str) -> str:
         """Return the commit of a branch, tag, full reference, or (shortened) commit id; Refusal(404) otherwise."""
-        names = (f"refs/heads/{revision}", f"refs/tags/{revision}", revision)
+        names = (
+            f"refs/heads/{revision}",
+            f"refs/tags/{revision}",
+            "refs/heads/main" if revision == "HEAD" else revision,
+        )
         refs = self.refs(repo)
         for name in names:
             if name in refs:

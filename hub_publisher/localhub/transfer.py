@@ -24,7 +24,7 @@ def lfs_batch(call: Call) -> Response:
     """Give each object that is not here yet an address to PUT it to (git-lfs batch API, basic transfer)."""
     call.repo(write=True)
     data = call.json()
-    if data.get("operation") != "upload" or data.get("hash_algo", "sha256") != "sha256":
+    if data.get("operation") != "upload" or data.get("hash_algo", "sha256") not in ("sha256", "sha_256"):
         raise Refusal(422, "Only uploads of sha256 objects are served here; download from /resolve/")
     objects = data.get("objects")
     if not isinstance(objects, list):
