@@ -20,10 +20,10 @@ from PIL import Image
 
 from hub_publisher import card
 from hub_publisher.card import avatar, figures
-from hub_publisher.card.inputs import gather, summarise
+from hub_publisher.card.inputs import gather
 from hub_publisher.card.page import environment
 from hub_publisher.errors import CardError
-from hub_publisher.records import Card, KeptPost, Samples, read_record, sha256_of
+from hub_publisher.records import Card, read_record, sha256_of
 
 GOLDEN = Path(__file__).parent / "golden" / "model_card.md"
 
@@ -260,14 +260,6 @@ def test_an_avatar_says_nothing_but_its_picture(arguments: tuple[Any, ...]) -> N
         assert not picture.getexif()
 
 
-def test_posts_must_be_those_of_the_record(arguments: tuple[Any, ...]) -> None:
-    (arguments[0].run_dir / "posts.jsonl").write_text("{}\n")
-    with pytest.raises(CardError) as caught:
-        card.render(*arguments)
-    assert caught.value.message == "posts.jsonl is missing or is not the file that curation.json describes."
-    assert caught.value.remedy == "Make it again: hub-publisher curate tide_clerk"
-
-
 def test_a_loss_that_is_no_number_stops_the_card(arguments: tuple[Any, ...]) -> None:
     broken = card_records.evaluation(tuned=card_records.metrics(3.0, perplexity=float("inf")))
     with pytest.raises(
@@ -284,31 +276,6 @@ def test_a_name_the_facts_lack_is_an_error() -> None:
         environment().from_string("{{ a.b }}").render(a={})
 
 
-def copies(posts: list[str], *texts: str) -> set[str]:
-    kept = [KeptPost(id=str(number), text=text) for number, text in enumerate(posts)]
-    return set(summarise(kept, [Samples(prompt="", tuned=texts, base=())]).copied)
-
-
-def test_what_counts_as_a_copy() -> None:
-    post = "one two three four five six seven eight nine ten"
-    eight = "well, ONE two three: four five six seven eight!"
-    seven = "one two three four five six seven but not eight"
-    assert copies([post], eight, seven) == {eight}
-    assert copies(["Good morning, world"], "good morning world!", "good morning world and all") == {
-        "good morning world!"
-    }
-    assert copies([post], "") == set()
-    japanese = "港の壁のかもめを全部数えてから潮が変わるのを待つ"
-    assert copies([japanese], "昨日は" + japanese[:16], "昨日は" + japanese[:15]) == {"昨日は" + japanese[:16]}
-
-
-def test_months_without_posts_are_in_between(arguments: tuple[Any, ...]) -> None:
-    kept = [card_records.posts()[0], card_records.posts()[-1]]
-    months = summarise(kept, ()).per_month
-    assert list(months) == [f"2024-0{month}" for month in range(1, 9)]
-    assert list(months.values()) == [1, 0, 0, 0, 0, 0, 0, 1]
-
-
 def test_the_card_needs_no_torch(tmp_path: Path) -> None:
     script = (
         "import sys, pathlib, card_records; from hub_publisher import card; "
@@ -317,13 +284,3 @@ def test_the_card_needs_no_torch(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, env=environment)
-
-
-def test_inputs_know_where_the_page_is(arguments: tuple[Any, ...]) -> None:
-    config, repo_id, *records = arguments
-    for endpoint, expected in (
-        ("https://huggingface.co", True),
-        ("http://127.0.0.1:8000", False),
-        ("https://huggingface.co.evil.example", False),
-    ):
-        assert gather(config, repo_id, endpoint, *records).is_on_hugging_face is expected
