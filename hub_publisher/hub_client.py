@@ -230,7 +230,9 @@ def _cause(error: BaseException) -> BaseException:
 def _may_pass(error: BaseException) -> bool:
     """Whether the same request may succeed a little later."""
     if isinstance(error, HfHubHTTPError):
-        return error.response.status_code in _PASSING_STATUS
+        # A PUT goes to a signed address: 403 there means that it expired, and the next attempt gets another.
+        is_expired = error.response.status_code == 403 and error.response.request.method == "PUT"
+        return is_expired or error.response.status_code in _PASSING_STATUS
     if isinstance(error, OfflineModeIsEnabled):
         return False
     # JSONDecodeError: a gateway's HTML page. ConnectionError: all that Xet says about any failure.

@@ -36,14 +36,19 @@ def reset() -> Fault:
     return lambda handler, forward: None
 
 
-def lose_answer() -> Fault:
-    """Let the server do the work, then cut the connection in place of the answer."""
+def instead(other: Fault) -> Fault:
+    """Let the server do the work, then commit the other fault in place of the answer."""
 
     def fault(handler: "_Handler", forward: Callable[[], Answer]) -> Answer | None:
         forward()
-        return None
+        return other(handler, forward)
 
     return fault
+
+
+def lose_answer() -> Fault:
+    """Let the server do the work, then cut the connection in place of the answer."""
+    return instead(reset())
 
 
 def hang(seconds: float) -> Fault:

@@ -111,7 +111,7 @@ def test_update_deletes_what_was_ours_and_leaves_what_was_not(publication: Publi
     assert [tuple(row) for row in plan(config, target, QUICK)] == [
         ("README.md", (model / "README.md").stat().st_size, "changed"),
         ("config.json", (model / "config.json").stat().st_size, "same"),
-        ("figures/loss.png", 15, "deleted"),
+        ("figures/loss.png", 11, "deleted"),
         ("figures/posts.png", 12, "new"),
         ("model.safetensors", (model / "model.safetensors").stat().st_size, "same"),
     ]

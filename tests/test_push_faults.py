@@ -1,0 +1,331 @@
+"""Publishing through a Hub that fails: published once and correctly, or a clear error and a rerun that finishes.
+
+The rows are those of the faults that huggingface_hub 2.4 was seen to handle badly. All over real HTTP: the
+real client, a proxy that commits the fault, the real local Hub.
+"""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+from faults import (
+    BlackHole,
+    Fault,
+    FaultProxy,
+    first_do,
+    hang,
+    instead,
+    lose_answer,
+    reset,
+    rewrite,
+    status,
+    unused_url,
+)
+from huggingface_hub import CommitOperationAdd, HfApi, constants
+from push_helpers import make_publication
+
+from hub_publisher.errors import HubError
+from hub_publisher.hub_client import Patience
+from hub_publisher.localhub import LocalHub
+from hub_publisher.push import Target, preflight, push, remote_is_current
+from hub_publisher.records import Card
+
+QUICK = Patience(
+    num_attempts=4,
+    first_wait_seconds=0.05,
+    longest_wait_seconds=0.2,
+    longest_asked_wait_seconds=3,
+    answer_seconds=1.0,
+    request_seconds=20,
+    upload_seconds=25,
+)
+REPO = "/api/models/huggingtweets/[^/]+"
+HTML = b"<html><h1>502 Bad Gateway</h1></html>"
+
+
+@pytest.fixture
+def publish(tmp_path: Path, hub: LocalHub, request: pytest.FixtureRequest) -> Callable[..., str]:
+    """Pushes a small publication to `url`; returns the commit. The repository is named after the test."""
+    name = f"faults-{crc32(request.node.name.encode())}"
+    config, card = make_publication(tmp_path, name)
+
+    def run(url: str, patience: Patience = QUICK) -> str:
+        target = Target(url, True, hub.token, "local", f"huggingtweets/{name}", False)
+        return push(config, target, card, patience).commit
+
+    run.repo_id = f"huggingtweets/{name}"  # type: ignore[attr-defined]
+    run.folder = config.run_dir  # type: ignore[attr-defined]
+    return run
+
+
+def commits(hub: LocalHub, repo_id: str) -> list[str]:
+    """Hashes of the repository's commits, newest first, without the one that created it."""
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    return [commit.commit_id for commit in api.list_repo_commits(repo_id)][:-1]
+
+
+def assert_published_once(hub: LocalHub, publish: Callable[..., str], commit: str) -> None:
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    assert commits(hub, publish.repo_id) == [commit]
+    model = publish.folder / "model"
+    files = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}
+    assert set(api.list_repo_files(publish.repo_id)) - {".gitattributes"} == files
+    for path in files:
+        held = api.hf_hub_download(publish.repo_id, path, local_dir=publish.folder / "back")
+        assert Path(held).read_bytes() == (model / path).read_bytes()
+
+
+BUSY = status(409, b'{"error":"Cannot create repo: another conflicting operation is in progress"}')
+LOOK, CREATE, CHECK, COMMIT = REPO + "$", "/api/repos/create", "/api/validate-yaml", "/commit/"
+# Each publication meets all faults of its row, one after the other: (method, path, fault, how often).
+SURVIVED: dict[str, list[tuple[str, str, Fault, int]]] = {
+    "server errors of the Hub": [
+        ("GET", LOOK, status(503), 2),
+        ("GET", "/tree/", status(500), 1),
+        ("POST", CREATE, status(503), 2),
+        ("POST", CHECK, status(502, HTML), 1),
+        ("POST", "/preupload/", status(503), 1),
+        ("POST", COMMIT, status(503), 2),
+    ],
+    "server errors of its storage": [
+        ("GET", "/xet-write-token/", status(503), 1),
+        ("POST", "/v1/xorbs/", status(503), 1),
+        ("POST", "/v1/shards", status(500), 1),
+    ],
+    "cut connections": [
+        ("GET", LOOK, reset(), 2),
+        ("POST", CREATE, reset(), 1),
+        ("POST", CHECK, reset(), 1),
+        ("POST", "/preupload/", reset(), 1),
+        ("POST", "/v1/xorbs/", reset(), 1),
+        ("POST", COMMIT, reset(), 2),
+    ],
+    "a create that loses its answer": [("POST", CREATE, lose_answer(), 1)],
+    "a commit that loses its answer": [("POST", COMMIT, lose_answer(), 1)],
+    "a commit applied and answered by a gateway": [("POST", COMMIT, instead(status(502, HTML)), 1)],
+    "rate limits": [
+        ("GET", LOOK, status(429, Retry_After="1"), 1),
+        ("POST", CREATE, status(429), 1),
+        ("POST", COMMIT, status(429, Retry_After="1"), 1),
+    ],
+    "another repository being created": [("POST", CREATE, BUSY, 3)],
+    "silence": [("GET", LOOK, hang(20), 1), ("POST", COMMIT, hang(20), 1)],
+}
+
+
+@pytest.mark.parametrize("row", SURVIVED)
+def test_passing_faults_are_survived(row: str, hub: LocalHub, publish: Callable[..., str]) -> None:
+    with FaultProxy(hub.url) as proxy:
+        for rule in SURVIVED[row]:
+            proxy.add(*rule)
+        commit = publish(proxy.url, replace(QUICK, num_attempts=8))
+        assert all(rule.times == 0 for rule in proxy.rules), "a fault was not met"
+    assert_published_once(hub, publish, commit)
+
+
+def test_reading_back_is_tried_again(hub: LocalHub, publish: Callable[..., str]) -> None:
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("GET", "/tree/", status(503), times=1, after=2)  # the third listing is the one after the commit
+        commit = publish(proxy.url)
+        assert proxy.count("GET", "/tree/") == 4
+    assert_published_once(hub, publish, commit)
+
+
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
+def test_passing_faults_on_the_lfs_path(
+    hub: LocalHub, publish: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", "/objects/batch", status(503), 1)
+        proxy.add("PUT", "", reset(), 1)
+        proxy.add("PUT", "", status(403), 1)  # an upload address that expired
+        proxy.add("POST", "verify", status(500), 1)
+        commit = publish(proxy.url)
+        assert all(rule.times == 0 for rule in proxy.rules), "a fault was not met"
+    assert_published_once(hub, publish, commit)
+
+
+FATAL: dict[str, tuple[str, str, Fault, str]] = {
+    "create 500 for ever": ("POST", "/api/repos/create", status(500), "failed while creating .*: HTTP 500"),
+    "create 403": ("POST", "/api/repos/create", status(403), "failed while creating .*: HTTP 403"),
+    "create 400": (
+        "POST",
+        "/api/repos/create",
+        status(400, b'{"error":"Invalid repo name"}', Content_Type="application/json"),
+        "failed while creating .*: HTTP 400 Invalid repo name",
+    ),
+    "token expires": ("POST", "/commit/", status(401), "rejected the token while publishing"),
+    "commit 403": ("POST", "/commit/", status(403), "failed while publishing .*: HTTP 403"),
+    "commit 500 for ever": ("POST", "/commit/", status(500), "failed while publishing .*: HTTP 500"),
+    "asked to wait an hour": (
+        "POST",
+        "/preupload/",
+        status(429, Retry_After="3600"),
+        "failed while publishing .*: HTTP 429, asks to be left alone for 3600 s",
+    ),
+    "rate limit used up": (
+        "POST",
+        "/preupload/",
+        status(429, ratelimit='"api";r=0;t=600'),
+        "failed while publishing .*: HTTP 429, asks to be left alone for 600 s",
+    ),
+    "xet token 403": ("GET", "/xet-write-token/", status(403), "failed while publishing .*"),
+    "xorb 400": ("POST", "/v1/xorbs/", status(400), "failed while publishing .*"),
+}
+
+
+@pytest.mark.parametrize("row", FATAL)
+def test_lasting_faults_end_in_an_error_and_a_rerun_finishes(
+    row: str, hub: LocalHub, publish: Callable[..., str]
+) -> None:
+    method, path, fault, message = FATAL[row]
+    with FaultProxy(hub.url) as proxy:
+        proxy.add(method, path, fault)
+        started = time.monotonic()
+        with pytest.raises(HubError, match=message) as error:
+            publish(proxy.url)
+        assert time.monotonic() - started < QUICK.upload_seconds + 3
+        assert proxy.url in error.value.message and error.value.remedy
+        assert hub.token not in str(error.value)
+        assert not (publish.folder / "receipt.json").exists()
+        proxy.rules.clear()
+        commit = publish(proxy.url)
+    assert_published_once(hub, publish, commit)
+
+
+def test_a_hub_that_is_down_then_up(hub: LocalHub, publish: Callable[..., str]) -> None:
+    url = unused_url()
+    with pytest.raises(HubError) as error:
+        publish(url)
+    assert error.value.message.startswith(f"The Hub at {url} failed while looking at {publish.repo_id}: ")
+    assert error.value.remedy == "Nothing is lost: the same command, run again, finishes the job."
+    assert_published_once(hub, publish, publish(hub.url))
+
+
+def test_a_hub_that_never_answers(publish: Callable[..., str]) -> None:
+    with BlackHole() as hole:
+        started = time.monotonic()
+        with pytest.raises(HubError, match="timed out"):
+            publish(hole.url, replace(QUICK, answer_seconds=0.5))
+        assert time.monotonic() - started < 10
+
+
+def test_a_request_longer_than_all_patience_is_given_up(hub: LocalHub, publish: Callable[..., str]) -> None:
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", "/commit/", hang(20))
+        with pytest.raises(HubError, match=r"failed while publishing .*: no end of it in 3 seconds"):
+            publish(proxy.url, replace(QUICK, answer_seconds=15, upload_seconds=3, upload_bytes_per_second=1e12))
+
+
+def test_somebody_else_commits_at_the_same_time(hub: LocalHub, publish: Callable[..., str]) -> None:
+    publish(hub.url)
+    (publish.folder / "model" / "README.md").write_text("---\nlicense: mit\n---\n# New\n")
+    api = HfApi(endpoint=hub.url, token=hub.token)
+
+    def commit_a_note() -> None:
+        api.create_commit(
+            publish.repo_id, [CommitOperationAdd("notes.txt", b"by hand")], commit_message="A note by hand"
+        )
+
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", "/commit/", first_do(commit_a_note), times=1)
+        commit = publish(proxy.url)
+        assert proxy.count("POST", "/commit/") == 2  # the first was refused with 412
+    titles = [entry.title for entry in api.list_repo_commits(publish.repo_id)]
+    assert titles[:3] == ["Update the card", "A note by hand", "Publish the model and its card"]
+    assert commits(hub, publish.repo_id)[0] == commit
+    assert "notes.txt" in api.list_repo_files(publish.repo_id)
+
+
+def test_what_the_hub_holds_is_compared(hub: LocalHub, publish: Callable[..., str]) -> None:
+    sha256 = "0" * 64
+
+    def corrupt(body: bytes) -> bytes:
+        import json
+
+        entries = json.loads(body)
+        for entry in entries:
+            if entry["path"] == "model.safetensors":
+                entry["lfs"]["oid"] = sha256
+        return json.dumps(entries).encode()
+
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("GET", "/tree/", rewrite(corrupt), after=2)
+        with pytest.raises(HubError) as error:
+            publish(proxy.url)
+    assert error.value.message == (
+        f"{proxy.url}/{publish.repo_id} does not hold what was sent: model.safetensors differs from the local file."
+    )
+    assert not (publish.folder / "receipt.json").exists()
+
+
+PUSH = """
+import sys
+from pathlib import Path
+from hub_publisher.config import Config
+from hub_publisher.push import Target, push
+from hub_publisher.records import Card
+
+folder, url, token, repo_id = sys.argv[1:]
+config = Config(handle="lampkeeper_bot", repo_name=repo_id.split("/")[1], runs_dir=Path(folder).parent)
+try:
+    push(config, Target(url, True, token, "local", repo_id, False), Card(fingerprint="c", files={}))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def push_in_a_process(publish: Callable[..., str], url: str, token: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", PUSH, str(publish.folder), url, token, publish.repo_id])
+
+
+def wait_for(proxy: FaultProxy, method: str, path: str, process: subprocess.Popen[bytes]) -> None:
+    give_up_at = time.monotonic() + 30
+    while not proxy.count(method, path):
+        assert time.monotonic() < give_up_at and process.poll() is None
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    ("path", "fault"), [("/v1/shards", hang(30)), ("/commit/", instead(hang(30)))], ids=["upload", "commit"]
+)
+def test_killed_while_publishing(path: str, fault: Fault, hub: LocalHub, publish: Callable[..., str]) -> None:
+    """SIGKILL before the commit, or after it with no answer heard: the rerun leaves one commit all the same."""
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", path, fault)
+        process = push_in_a_process(publish, proxy.url, hub.token)
+        wait_for(proxy, "POST", path, process)
+        give_up_at = time.monotonic() + 10
+        while path == "/commit/" and not commits(hub, publish.repo_id):
+            assert time.monotonic() < give_up_at
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert not (publish.folder / "receipt.json").exists()
+    assert_published_once(hub, publish, publish(hub.url))
+
+
+def test_interrupted_by_the_keyboard_ends_at_once(hub: LocalHub, publish: Callable[..., str]) -> None:
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", "/v1/xorbs/", hang(60))
+        process = push_in_a_process(publish, proxy.url, hub.token)
+        wait_for(proxy, "POST", "/v1/xorbs/", process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+
+
+def test_remote_is_current_says_when_the_hub_cannot_be_asked(
+    hub: LocalHub, publish: Callable[..., str], tmp_path: Path
+) -> None:
+    config, card = make_publication(tmp_path / "more", "asked")
+    target = preflight(config, hub.url, hub.token, True, QUICK)
+    receipt = push(config, target, card, QUICK)
+    assert isinstance(card, Card)
+    with pytest.raises(HubError, match="failed while looking at huggingtweets/asked"):
+        remote_is_current(replace(target, endpoint=unused_url()), receipt, QUICK)
