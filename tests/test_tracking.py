@@ -34,6 +34,7 @@ from hub_publisher.records import (
     read_record,
     sha256_of,
     write_jsonl,
+    write_record,
 )
 from hub_publisher.tracking.follow import _Tail
 from hub_publisher.tracking.runs import run_id
@@ -299,6 +300,22 @@ class TestRuns:
         assert after is not None and after.runs["train"].finished
         assert killed.name == resumed.name == f"run-{now.runs['train'].run_id}.wandb"
         assert after.runs["train"].run_id == now.runs["train"].run_id
+
+    def test_a_server_that_dies_after_the_decision_means_offline(self, config: Config) -> None:
+        online = Tracking(mode="online", reason="the server accepted the API key", project="hub-publisher")
+        write_record(config.run_dir / "tracking.json", online)
+        script = PUBLISH.replace("assert not run.warnings, run.warnings", "print(*run.warnings)")
+        command = publish_command(config)
+        (config.runs_dir.parent / "publish.py").write_text(
+            "from hub_publisher.tracking import runs\nruns.INIT_SECONDS = 1\n" + script
+        )
+        environment = clean(config, WANDB_BASE_URL=unused_url(), WANDB_API_KEY=KEY)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[1].startswith("Weights & Biases: starting the run online failed: ")
+        after = tracking.current(config)
+        assert after is not None and after.runs["train"].finished and after.runs["train"].url is None
+        assert len(logs(config.run_dir)) == 1
 
     def test_wandb_dying_is_a_warning(self, config: Config) -> None:
         script = PUBLISH.replace(
