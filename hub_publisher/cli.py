@@ -266,19 +266,19 @@ def evaluate(as_json: bool, **params: Any) -> None:
 def card(as_json: bool, **params: Any) -> None:
     """Render the model card from the records -> model/README.md and its figures."""
     from hub_publisher import card as stage
-    from hub_publisher.records import Curation, Evaluation, Receipt, Tracking, Training, read_record
+    from hub_publisher.records import RECORDS, Curation, Evaluation, Receipt, Tracking, Training, read_record
 
     config = Config(**params)
-    records = (
+    receipt = read_record(config.run_dir / RECORDS["push"], Receipt)
+    rendered = stage.render(
+        config,
+        receipt.repo_id if receipt else f"{config.namespace or 'huggingtweets'}/{config.name}",
         _record(config, "curate", Curation),
         _record(config, "finetune", Training),
         _record(config, "evaluate", Evaluation),
         read_record(config.run_dir / "tracking.json", Tracking),
+        receipt.endpoint if receipt else stage.HUGGING_FACE_URL,
     )
-    receipt = read_record(config.run_dir / "receipt.json", Receipt)
-    repo_id = receipt.repo_id if receipt else f"{config.namespace or 'huggingtweets'}/{config.name}"
-    place = {"endpoint": receipt.endpoint} if receipt else {}
-    rendered = stage.render(config, repo_id, *records, **place)
     _show(as_json, rendered, str(config.run_dir / "model" / "README.md"))
 
 

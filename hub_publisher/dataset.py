@@ -63,6 +63,11 @@ def encode(texts: Sequence[str], tokenizer: Any, max_post_tokens: int) -> Encode
     return Encoded([row[:max_post_tokens] for row in rows], sum(len(row) > max_post_tokens for row in rows))
 
 
+def post_limit(max_post_tokens: int, model_config: Any) -> int:
+    """Tokens a post may have: what was asked for, or the model's context where that is shorter."""
+    return min(max_post_tokens, getattr(model_config, "max_position_embeddings", None) or max_post_tokens)
+
+
 def plan_batches(lengths: Sequence[int], tokens_per_batch: int, seed: int, epoch: int) -> list[list[int]]:
     """Indices of the posts of each global batch of one epoch, in training order.
 

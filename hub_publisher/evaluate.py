@@ -84,7 +84,7 @@ def measure(model: Any, tokenizer: Any, texts: list[str], max_post_tokens: int, 
     Perplexity is exp of the mean loss per token; bits per byte divides by the UTF-8 bytes of what the model had to
     predict, which makes models with different tokenizers comparable.
     """
-    encoded = dataset.encode(texts, tokenizer, max_post_tokens)
+    encoded = dataset.encode(texts, tokenizer, dataset.post_limit(max_post_tokens, model.config))
     value = loss.mean_loss(model, encoded.sequences, tokenizer.pad_token_id, tokens_per_batch)
     num_tokens = loss.num_predicted(encoded.sequences)
     decoded = tokenizer.batch_decode(encoded.sequences, skip_special_tokens=True)  # without what was cut off

@@ -18,6 +18,7 @@ from hub_publisher.config import LOCAL, Config
 from hub_publisher.errors import PublisherError
 from hub_publisher.hub_target import Target, choose_hub, find_token, preflight
 from hub_publisher.records import (
+    MODEL_DIR,
     RECORDS,
     BaseModelRecord,
     Card,
@@ -66,10 +67,10 @@ def publish(config: Config, say: Say = lambda line: None, force: str | None = No
         )
         do.tell_kept(curation)
         tracked = tracking.record_preprocess(config, tracked, timeline, curation)
-        with tracking.open_run(config, tracked, "train", do.settings()) as run:
+        with do.train_run(tracked, curation) as run:
             training = do.train(curation, run)
             evaluation = do.evaluate(curation, training)
-            tracked = tracking.current(config, tracked)
+            tracked = tracking.current(config) or tracked
             rendered = do.stage(
                 "card",
                 Card,
@@ -79,7 +80,7 @@ def publish(config: Config, say: Say = lambda line: None, force: str | None = No
                 lambda: card.render(config, target.repo_id, curation, training, evaluation, tracked, target.endpoint),
             )
             receipt = do.push(rendered)
-            tracking.record_publication(run, evaluation, config, receipt)
+            tracking.record_publication(run, evaluation, config.run_dir / MODEL_DIR / "README.md", receipt)
         loaded = do.stage(
             "loadback",
             LoadBack,
@@ -125,9 +126,18 @@ class Stages:
         """The base model, resolved when a stage first needs it."""
         return base_model.resolve(self.config, may_substitute=self.target.is_local)
 
-    def settings(self) -> dict[str, object]:
-        """The hyperparameters, by name, for the tracker."""
-        return {name: getattr(self.config, name) for name in finetune.FIELDS}
+    @contextmanager
+    def train_run(self, tracked: Tracking, curation: Curation) -> Iterator[tracking.Run]:
+        """The tracker's train run, open while there is something to record in it; its warnings are told."""
+        known = tracked.runs.get("train")
+        if known is not None and known.finished and "push" in _done_stages(self.config, self.target):
+            yield tracking.NullRun()
+            return
+        settings = tracking.train_settings(self.config, curation)
+        with tracking.open_run(self.config, tracked, "train", settings) as run:
+            yield run
+        for warning in run.warnings:
+            self.say(f"      warning: {warning}")
 
     def train(self, curation: Curation, run: tracking.Run) -> Training:
         """Fine-tune. What was trained on a substitute for the local Hub is trained again for another."""

@@ -4,6 +4,7 @@ The same code runs on one CPU process, several, and one or many GPUs; only proce
 """
 
 import contextlib
+import logging
 import math
 import time
 from dataclasses import dataclass
@@ -79,20 +80,22 @@ def _set_up(run_dir: Path, request: dict[str, Any]) -> Run:
     from transformers import AutoTokenizer
 
     quiet_transformers()
+    logging.getLogger("accelerate").setLevel(logging.ERROR)  # it warns of shared tensors, which are meant to be
     config, base_path = Config(**request["config"]), Path(request["base_path"])
     accelerator = Accelerator()
     set_seed(config.seed, device_specific=True)
     tokenizer = dataset.publishable_tokenizer(AutoTokenizer.from_pretrained(base_path))
+    model = load_model(base_path, "float32").train()
+    model.config.use_cache = False
     posts = list(read_jsonl(run_dir / POSTS, KeptPost))
+    limit = dataset.post_limit(config.max_post_tokens, model.config)
     train, heldout = (
-        dataset.encode([post.text for post in posts if post.split == split], tokenizer, config.max_post_tokens)
+        dataset.encode([post.text for post in posts if post.split == split], tokenizer, limit)
         for split in ("train", "heldout")
     )
     lengths = [len(row) for row in train.sequences]
     epochs = range(1, config.num_epochs + 1)
     plan = [dataset.plan_batches(lengths, config.tokens_per_batch, config.seed, epoch) for epoch in epochs]
-    model = load_model(base_path, "float32").train()
-    model.config.use_cache = False
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     model, optimizer = accelerator.prepare(model, optimizer)
     progress = resume(accelerator, run_dir, request["fingerprint"])

@@ -1,0 +1,81 @@
+"""Imports point one way. Read from the code itself, so that a shortcut cannot creep in."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "hub_publisher"
+
+# A module may import from layers above its own. Stages share a layer and never import one another.
+LAYERS = [
+    {"errors"},
+    {"config"},
+    {"records"},
+    {"base_model", "dataset", "tracking", "hub_client", "localhub"},
+    {"loss", "generation", "hub_target"},
+    {"sources", "curate", "finetune", "evaluate", "card", "push", "loadback"},
+    {"pipeline"},
+    {"cli"},
+]
+STAGES = LAYERS[5]
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+
+
+def modules() -> list[Path]:
+    """Every file with a layer: all but the package's own __init__ and the entry points, which may import anything."""
+    entry_points = {PACKAGE / "__init__.py", *PACKAGE.rglob("__main__.py")}
+    return sorted(set(PACKAGE.rglob("*.py")) - entry_points)
+
+
+def owner(path: Path) -> str:
+    """The layer's name that a file belongs to: hub_publisher/card/escape.py -> card."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def first_party(path: Path) -> set[str]:
+    """Names under hub_publisher that a file imports, wherever in the file it does."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            parts = node.module.split(".")
+            if parts == ["hub_publisher"]:
+                found |= {alias.name for alias in node.names}
+            elif parts[0] == "hub_publisher":
+                found.add(parts[1])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[1] for alias in node.names if alias.name.startswith("hub_publisher.")}
+    return {name for name in found if name in LEVEL}
+
+
+def test_every_module_has_its_layer() -> None:
+    assert {owner(path) for path in modules()} - {"sample", "templates"} == set(LEVEL)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    mine = owner(path)
+    for name in first_party(path) - {mine}:
+        assert LEVEL[name] < LEVEL[mine], f"{mine} imports {name}"
+
+
+def test_the_local_hub_knows_no_stage() -> None:
+    for path in modules():
+        if owner(path) == "localhub":
+            assert first_party(path) <= {"localhub", "errors"}, path
+
+
+@pytest.mark.parametrize("module", ["hub_publisher", "hub_publisher.cli", "hub_publisher.card", "hub_publisher.push",
+                                    "hub_publisher.localhub.server", "hub_publisher.pipeline"])  # fmt: skip
+def test_importing_does_not_load_torch(module: str) -> None:
+    script = f"import sys, {module}; sys.exit(any(n in sys.modules for n in ('torch', 'transformers', 'wandb')))"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_public_names_are_these() -> None:
+    import hub_publisher
+
+    assert hub_publisher.__all__ == ["Config", "__version__", "publish"]
+    assert callable(hub_publisher.publish)
