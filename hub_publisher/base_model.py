@@ -19,6 +19,7 @@ from typing import Any
 
 from hub_publisher.config import BUNDLED_BASE_MODEL, Config
 from hub_publisher.errors import BaseModelError
+from hub_publisher.hardware import multiplies_bfloat16
 from hub_publisher.records import BaseModelRecord
 
 DEFAULT_BASE_MODEL = "openai-community/gpt2"
@@ -109,8 +110,8 @@ def _download(hub_id: str, revision: str | None) -> Path:
 
     common: dict[str, Any] = {"repo_id": hub_id, "allow_patterns": FILES, "ignore_patterns": ["*/*"]}
     try:
-        commit = HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS).sha
-        return Path(snapshot_download(revision=commit, **common))
+        HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS)  # answers, or fails, within seconds
+        return Path(snapshot_download(revision=revision, **common))
     except GatedRepoError as error:
         raise BaseModelError(
             f"Access to {hub_id} is gated.",
@@ -229,6 +230,14 @@ def load_model(path: Path, dtype: str) -> Any:
 
     quiet_transformers()
     return AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype), use_safetensors=True).eval()
+
+
+def load_on_device(path: Path, dtype: str) -> Any:
+    """The model, ready to compute on the GPU or CPU: in `dtype` where the hardware has it, else in float32."""
+    import torch
+
+    model = load_model(path, dtype if multiplies_bfloat16() else "float32")
+    return model.to("cuda") if torch.cuda.is_available() else model
 
 
 def _convert(gguf: Path, target: Path) -> None:

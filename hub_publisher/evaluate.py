@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hub_publisher import dataset, generation, loss
-from hub_publisher.base_model import load_model
+from hub_publisher.base_model import load_on_device
 from hub_publisher.config import Config
 from hub_publisher.records import (
     MODEL_DIR,
@@ -35,8 +35,8 @@ def expected_fingerprint(config: Config, curation: Curation, training: Training)
 def evaluate(config: Config, curation: Curation, training: Training, base_path: Path) -> Evaluation:
     """Measure both models on the same held-out posts and let both go on from the same prompts.
 
-    Both are loaded in the published number format and read the published tokenizer, so that nothing but the weights
-    differs. The samples are the first of their seed; none is picked.
+    Both read the published tokenizer and compute in the same number format, so that nothing but the weights differs.
+    The samples are the first of their seed; none is picked.
     """
     from transformers import AutoTokenizer
 
@@ -67,7 +67,7 @@ def _one_model(
     config: Config, path: Path, tokenizer: Any, texts: list[str], sampling: dict[str, Any]
 ) -> tuple[Metrics, list[list[str]]]:
     """The metrics of the model in `path`, and its continuations of every prompt."""
-    model = _on_device(load_model(path, config.dtype))
+    model = load_on_device(path, config.dtype)
     metrics = measure(model, tokenizer, texts, config.max_post_tokens, config.tokens_per_batch)
     samples = [
         generation.generate(model, tokenizer, prompt, config.num_samples, config.seed, sampling)
@@ -97,9 +97,3 @@ def measure(model: Any, tokenizer: Any, texts: list[str], max_post_tokens: int, 
         num_tokens=num_tokens,
         num_bytes=num_bytes,
     )
-
-
-def _on_device(model: Any) -> Any:
-    import torch
-
-    return model.to("cuda") if torch.cuda.is_available() else model

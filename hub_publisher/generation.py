@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hub_publisher.base_model import load_model
+from hub_publisher.base_model import load_on_device
 
 
 def sampling_settings(config: Any, max_new_tokens: int) -> dict[str, Any]:
@@ -68,4 +68,4 @@ def generate_from(model_dir: Path, prompt: str, num_samples: int, seed: int) -> 
     saved = GenerationConfig.from_pretrained(model_dir).to_diff_dict()
     settings = {name: saved[name] for name in ("do_sample", "temperature", "top_p", "top_k", "max_new_tokens")}
     tokenizer = AutoTokenizer.from_pretrained(model_dir)
-    return generate(load_model(model_dir, "bfloat16"), tokenizer, prompt, num_samples, seed, settings)
+    return generate(load_on_device(model_dir, "bfloat16"), tokenizer, prompt, num_samples, seed, settings)

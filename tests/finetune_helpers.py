@@ -8,7 +8,7 @@ from hub_publisher.config import Config
 from hub_publisher.records import POSTS, Curation, KeptPost, sha256_of, write_jsonl
 from tests.tiny import TEXTS, make_tiny_model
 
-WORDS = "lamp fog gull kettle tide lens ship bell rope stair oil brass log".split()
+WORDS = ["lamp", "fog", "gull", "kettle", "tide", "lens", "ship", "bell", "rope", "stair", "oil", "brass", "log"]
 
 
 def posts(num_posts: int) -> list[str]:

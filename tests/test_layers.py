@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "hub_publisher"
 
 # A module may import from layers above its own. Stages share a layer and never import one another.
 LAYERS = [
-    {"errors"},
+    {"errors", "hardware"},
     {"config"},
     {"records"},
     {"base_model", "dataset", "tracking", "hub_client", "localhub"},

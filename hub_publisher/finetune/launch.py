@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from hub_publisher.config import Config
+from hub_publisher.hardware import multiplies_bfloat16, num_cpus
 
 REQUEST = "training-request.json"
 LIFELINE = "HUB_PUBLISHER_LIFELINE"
@@ -25,30 +26,16 @@ def launch_command(config: Config, run_dir: Path) -> tuple[list[str], dict[str, 
         return [*launch, "--config_file", str(config.accelerate_config), *target], environment
     num_processes = config.num_processes or max(torch.cuda.device_count(), 1)
     threads = str(max(num_cpus() // num_processes, 1))
+    precision = "bf16" if multiplies_bfloat16() else "no"
     if num_processes > 1 and not torch.cuda.is_available():
         environment |= {
             "ACCELERATE_USE_CPU": "true",
-            "ACCELERATE_MIXED_PRECISION": mixed_precision(),
+            "ACCELERATE_MIXED_PRECISION": precision,
             "OMP_NUM_THREADS": threads,
         }
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_processes)]
         return [sys.executable, *torchrun, *target], environment
     kind = "--multi_gpu" if num_processes > 1 else "" if torch.cuda.is_available() else "--cpu"
     flags = f"--num_processes {num_processes} --num_machines 1 --dynamo_backend no {kind}".split()
-    resources = ["--mixed_precision", mixed_precision(), "--num_cpu_threads_per_process", threads]
+    resources = ["--mixed_precision", precision, "--num_cpu_threads_per_process", threads]
     return [*launch, *flags, *resources, *target], environment
-
-
-def num_cpus() -> int:
-    """Processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def mixed_precision() -> str:
-    """The string "bf16" where the hardware multiplies bfloat16 natively, else "no": emulated, it is slower."""
-    import torch
-
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
-    found = torch.cpu.get_capabilities()
-    return "bf16" if any(found.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16")) else "no"

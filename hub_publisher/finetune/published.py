@@ -12,6 +12,7 @@ from typing import Any
 from hub_publisher.dataset import padding_ratio
 from hub_publisher.finetune.checkpoints import SCRATCH, read_log
 from hub_publisher.generation import fitting_max_new_tokens, sampling_settings
+from hub_publisher.hardware import description, peak_memory_bytes
 from hub_publisher.records import MODEL_DIR, BaseModelRecord, Training, sha256_of, write_record
 
 VERSIONS = ("torch", "transformers", "tokenizers", "accelerate", "huggingface_hub", "wandb")
@@ -61,7 +62,12 @@ def sampling_of(run: Any) -> dict[str, Any]:
 
 def finish(run: Any, request: dict[str, Any]) -> None:
     """Move the best weights to model/, write training.json, and clear what only a resumed run would need."""
-    memory = peak_memory_bytes(run.accelerator)
+    import torch
+
+    accelerator = run.accelerator
+    memory = int(
+        accelerator.gather(torch.tensor([peak_memory_bytes(accelerator.device)], device=accelerator.device)).max()
+    )
     if not run.accelerator.is_main_process:
         return
     best, scratch, target = run.run_dir / SCRATCH / "best", run.run_dir / ".model", run.run_dir / MODEL_DIR
@@ -95,7 +101,7 @@ def _record(run: Any, request: dict[str, Any], memory: int) -> Training:
         num_cut_posts=run.train.num_cut,
         train_seconds=progress.seconds,
         peak_memory_bytes=memory,
-        hardware=hardware(run.accelerator),
+        hardware=description(run.accelerator.device, run.accelerator.num_processes),
         num_processes=run.accelerator.num_processes,
         mixed_precision=run.accelerator.mixed_precision,
         versions={"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
@@ -107,29 +113,3 @@ def weights_file(model_dir: Path) -> Path:
     """model.safetensors, or its index when the weights are sharded."""
     index = model_dir / "model.safetensors.index.json"
     return index if index.exists() else model_dir / "model.safetensors"
-
-
-def peak_memory_bytes(accelerator: Any) -> int:
-    """The largest peak of any process: GPU memory where it trains on one, else resident memory."""
-    import resource
-
-    import torch
-
-    if accelerator.device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated()
-    else:
-        unit = 1 if platform.system() == "Darwin" else 1024  # getrusage counts bytes there and KiB elsewhere
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return int(accelerator.gather(torch.tensor([peak], device=accelerator.device)).max())
-
-
-def hardware(accelerator: Any) -> str:
-    """The machine in words, without its name: "2 CPU cores (...)" or "1 x NVIDIA H100"."""
-    import torch
-
-    from hub_publisher.finetune.launch import num_cpus
-
-    if accelerator.device.type == "cuda":
-        return f"{accelerator.num_processes} x {torch.cuda.get_device_name()}"
-    name = str(torch.cpu.get_capabilities().get("cpu_name") or platform.machine())
-    return f"{num_cpus()} CPU cores ({name})"
