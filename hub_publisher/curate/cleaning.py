@@ -21,7 +21,7 @@ class Cleaned(NamedTuple):
 # goes: controls, soft hyphens, zero-width spaces, direction marks, byte order marks, interlinear marks, tags.
 _NEVER_SEEN = (
     "\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
-    "\ufe00-\ufe0d\ufeff\ufff9-\ufffb\ufdd0-\ufdef"
+    "\ufe00-\ufe0d\ufeff\ufff9-\ufffb\ufdd1-\ufdef"
 )
 _INVISIBLE = re.compile(
     f"[{_NEVER_SEEN}]"

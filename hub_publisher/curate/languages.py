@@ -3,6 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 UNKNOWN = "und"
 
@@ -53,13 +55,18 @@ def _guess(texts: Sequence[str]) -> list[str]:
     """A language code or "und" for each text."""
     if not texts:
         return []
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    guesses = [identifier.classify(text) if _num_letters(text) >= _MIN_LETTERS else (UNKNOWN, 0.0) for text in texts]
+    classify = _identifier().classify
+    guesses = [classify(text) if _num_letters(text) >= _MIN_LETTERS else (UNKNOWN, 0.0) for text in texts]
     votes = Counter(code for code, probability in guesses if probability >= _SURE)
     elected = {code for code, count in votes.items() if count >= _MIN_SHARE * votes.total()}
     return [code if code in elected and probability >= _LIKELY else UNKNOWN for code, probability in guesses]
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
 
 
 def _num_letters(text: str) -> int:

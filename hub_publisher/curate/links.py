@@ -10,7 +10,8 @@ _MARKS = re.compile(f"{_MARK}(?:[ \t]*{_MARK})+")
 
 # Only ASCII counts as part of a link: in 見てhttps://t.co/abcです the last two letters are the author's. A link does
 # not end in punctuation, and holds brackets in pairs only. X's own short forms end in an ellipsis.
-_TAIL = r"(?:(?:[A-Za-z0-9_~:/?#@!$&*+,;=%.|'-]|\([A-Za-z0-9_~:/?#@!$&*+,;=%.|'-]*\))*(?:[A-Za-z0-9_~/#&=%$*+-]|\)))?…?"
+_CHARS = r"[A-Za-z0-9_~:/?#@!$&*+,;=%.|'-]*"
+_TAIL = rf"(?:{_CHARS}[A-Za-z0-9_~/#&=%$*+-]|{_CHARS}\({_CHARS}\))*…?"
 # Hosts that are written without https:// and mean a link. Other bare domains are words as often as links.
 _BARE_HOSTS = (
     r"t\.co|pic\.twitter\.com|pic\.x\.com|bit\.ly|youtu\.be|goo\.gl|ow\.ly|buff\.ly|dlvr\.it|tinyurl\.com|is\.gd"

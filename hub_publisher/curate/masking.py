@@ -21,10 +21,13 @@ _BRACKETED = re.compile(
 )
 
 _SEVEN_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){6}")
-_BEFORE = r"(?<![\w$€£¥#.,+:/-])"
-_AFTER = r"(?![\w%]|[.,:/-][0-9])"
+# ASCII letters, because in 電話03-1234-5678まで the number stands alone
+_BEFORE = r"(?<![A-Za-z0-9_$€£¥#.,+:/-])"
+_AFTER = r"(?![A-Za-z0-9_%]|[.,:/-][0-9])"
 _GAP = r"[ .‑-]"
-_INTERNATIONAL = r"(?<![\w+])(?P<plus>\+\(?[1-9][0-9 ().‑/-]{6,22}[0-9])(?![0-9])"  # +49 30 123456, +1 (212) 555-0123
+_INTERNATIONAL = (
+    r"(?<![A-Za-z0-9_+])(?P<plus>\+\(?[1-9][0-9 ().‑/-]{6,22}[0-9])(?![0-9])"  # +49 30 123456, +1 (212) 555-0123
+)
 # (212) 555-0123, 212-555-0123, 1 212 555 0123: area code and exchange never start with 0 or 1
 _AREA = r"[2-9][0-9]{2}"
 _AMERICAN = (
@@ -32,8 +35,9 @@ _AMERICAN = (
     rf"|1{_GAP}{_AREA}{_GAP}{_AREA}{_GAP}[0-9]{{4}}){_AFTER}"
 )
 # 030 1234567, 03-1234-5678, 01 23 45 67 89, 07700900123: a leading zero, which no count has
+# (a group of zeros behind another group belongs to a count: 1 000 000 000)
 _TRUNK = (
-    rf"{_BEFORE}(?P<trunk>\(?0[0-9]{{1,4}}\)?[ .‑/-][0-9]{{2,8}}"
+    rf"(?<![0-9][ .]){_BEFORE}(?P<trunk>\(?00?[1-9][0-9]{{0,3}}\)?[ .‑/-][0-9]{{2,8}}"
     r"(?:(?P<gap>[ .‑/-])[0-9]{2,8}(?:(?P=gap)[0-9]{2,8}){0,3})?"
     rf"|0[1-9][0-9]{{8,9}}){_AFTER}"
 )
@@ -41,10 +45,11 @@ _TRUNK = (
 _LED = (
     r"\b(?P<lead>(?:tel|telephone|telefon|phone|ph|fax|whatsapp|mobile|mob|cell|hotline|call|dial|sms)\b[.:]?"
     r"(?: ?\b(?:me|us|now|at|on|under|number|is|no)\b[.:]?){0,3} ?)"
-    r"(?P<led>[0-9(][0-9 ().‑-]{5,18}[0-9])(?![0-9%]|[.,:/-][0-9])"
+    r"(?P<led>[0-9(][0-9 ().‑-]{5,18}[0-9])" + _AFTER
 )
 _PHONE = re.compile("|".join((_INTERNATIONAL, _AMERICAN, _TRUNK, _LED)), re.IGNORECASE)
 _THOUSANDS = re.compile(r"\+?[0-9]{1,3}(?:([ .])[0-9]{3})(?:\1[0-9]{3})*")
+_DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
 _DATE = re.compile(
     r"[0-9]{1,2}[ .-][0-9]{1,2}[ .-](?:[0-9]{2}|[0-9]{4})|[0-9]{4}[ .-][0-9]{1,2}[ .-][0-9]{1,2}"
     r"|(?:19|20)[0-9]{2}(?: ?- ?| )(?:19|20)[0-9]{2}"
@@ -113,8 +118,13 @@ _IS_PHONE = {
     "plus": lambda number, digits: digits <= 15 and (digits >= 10 or (digits >= 8 and _grouped(number))),
     "american": lambda number, digits: True,
     "trunk": lambda number, digits: 9 <= digits <= 15 and not _ZIP_CODE.fullmatch(number),
-    "led": lambda number, digits: 7 <= digits <= 15 and not (_THOUSANDS.fullmatch(number) or _DATE.match(number)),
+    "led": lambda number, digits: 7 <= digits <= 15 and not _is_plain_number(number),
 }
+
+
+def _is_plain_number(number: str) -> bool:
+    """Whether it is a count, a decimal number, a date or two years, which may follow "call" as well."""
+    return bool(_THOUSANDS.fullmatch(number) or _DECIMAL.fullmatch(number) or _DATE.match(number))
 
 
 def _grouped(number: str) -> bool:

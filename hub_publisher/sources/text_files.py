@@ -40,9 +40,9 @@ class TextFile:
     def blocks(self) -> Iterator[str]:
         """The text in blocks of about a megabyte, whatever its lines; none is empty."""
         self.num_foreign = self.num_lost = 0
-        name, errors = ("utf-16", "replace") if self._is_utf16 else ("utf-8-sig", "surrogateescape")
+        name, errors = ("utf-16", "replace") if self._is_utf16 else ("utf-8", "surrogateescape")
         decoder = codecs.getincrementaldecoder(name)(errors)
-        with self.path.open("rb") as file:
+        with self._past_mark() as file:
             while block := file.read(_BLOCK_BYTES):
                 if text := decoder.decode(block):
                     yield self._mended(text)
