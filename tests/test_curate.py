@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_publisher.config import Config
@@ -99,6 +99,7 @@ def test_without_times_the_text_and_the_seed_decide():
     assert [one.split for one in split(posts, 0.2, seed=2)[0]] != [one.split for one in first]
 
 
+@settings(deadline=None)
 @given(st.integers(2, 30), st.floats(0.01, 0.99), st.booleans())
 def test_both_sides_get_at_least_one_post(count, ratio, timed):
     posts = [KeptPost(id=str(n), text=str(n), created_at=START if timed else None) for n in range(count)]

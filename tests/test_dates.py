@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_publisher.config import Config
@@ -62,6 +62,7 @@ def test_the_column_decides_whether_the_day_comes_first(tmp_path):
     assert not is_day_first(["05/10/2017", "10/23/2017"])
 
 
+@settings(deadline=None)
 @given(st.text() | st.integers() | st.floats() | st.datetimes())
 def test_no_date_breaks_the_reader(value):
     moment = parse_date(value)
@@ -107,6 +108,7 @@ def test_what_looks_cut(text, cut):
     assert looks_cut(text) is cut
 
 
+@settings(deadline=None)
 @given(st.lists(st.recursive(st.text() | st.integers() | st.booleans(), st.lists, max_leaves=5)), st.integers(1, 20))
 def test_json_in_blocks_of_any_size_gives_the_same_values(values, size):
     text = json.dumps(values)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_publisher.config import Config
@@ -209,6 +209,7 @@ def test_bytes_that_are_not_utf8_are_judged_one_by_one(tmp_path):
     )
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_can_be_read_by_line_and_by_block(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("bytes", numbered=True) / "a.txt"

@@ -3,7 +3,7 @@
 import random
 from time import process_time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_publisher.curate.near_duplicates import THRESHOLD, WordSets, near_duplicates
@@ -30,11 +30,13 @@ def found_slowly(texts):
     return flags
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=30).map(" ".join), max_size=25))
 def test_random_sets(texts):
     assert found(texts) == found_slowly(texts)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(0, 6), st.integers(0, 6), st.randoms(use_true_random=False))
 def test_two_sets_that_differ_by_a_little(size, num_removed, num_added, rng):
     first = [f"w{rng.random()}" for _ in range(size)]

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_publisher.curate.rules import REASONS, sieve
@@ -163,6 +163,7 @@ ANY_POSTS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(ANY_POSTS, st.booleans())
 def test_the_rows_add_up_and_the_kept_are_fit_to_train_on(posts, escapes_html):
     ordered = by_time(posts)
