@@ -70,8 +70,9 @@ def _one_model(
     model = load_on_device(path, config.dtype)
     metrics = measure(model, tokenizer, texts, config.max_post_tokens, config.tokens_per_batch)
     samples = [
-        generation.generate(model, tokenizer, prompt, config.num_samples, config.seed, sampling)
-        for prompt in config.prompts
+        # A seed for each prompt: with one for all, equal random numbers make the texts echo one another.
+        generation.generate(model, tokenizer, prompt, config.num_samples, config.seed + index, sampling)
+        for index, prompt in enumerate(config.prompts)
     ]
     del model
     gc.collect()  # the other model should not have to fit beside this one

@@ -7,6 +7,7 @@ repository), its cache is empty, and what it prints besides the posts is kept fo
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,10 +15,12 @@ import time
 
 from hub_publisher.config import Config
 from hub_publisher.errors import HubError
+from hub_publisher.hardware import multiplies_bfloat16
 from hub_publisher.records import LoadBack, Receipt, fingerprint, write_record
 
 RECORD = "loadback.json"
 NUM_POSTS = 5
+CACHE = ".loadback-"
 TIMEOUT_SECONDS = 900
 # Loading bars are no complaints; everything else on stderr is.
 PROGRESS = re.compile(r"[^\r\n]*(?:\d+%\|[^\r\n]*\||\d+(?:\.\d+)?(?:it|s|B|kB|MB)/(?:s|it)\])[^\r\n]*")
@@ -25,8 +28,8 @@ PROGRESS = re.compile(r"[^\r\n]*(?:\d+%\|[^\r\n]*\||\d+(?:\.\d+)?(?:it|s|B|kB|MB
 SNIPPET = """
 import json, sys
 from transformers import pipeline, set_seed
-repo_id, prompt, num_posts, seed = json.loads(sys.argv[1])
-generator = pipeline("text-generation", model=repo_id)
+repo_id, prompt, num_posts, seed, options = json.loads(sys.argv[1])
+generator = pipeline("text-generation", model=repo_id, **options)
 set_seed(seed)
 print(json.dumps([row["generated_text"] for row in generator(prompt, num_return_sequences=num_posts)]))
 """
@@ -43,8 +46,10 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
     Raises HubError with what that process said when it cannot.
     """
     started = time.monotonic()
-    arguments = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed])
-    with tempfile.TemporaryDirectory(dir=config.run_dir, prefix=".loadback-") as cache:
+    # Published in bfloat16, the model loads as that; a processor that only emulates it would need minutes to write.
+    options = {} if multiplies_bfloat16() else {"dtype": "float32"}
+    arguments = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed, options])
+    with tempfile.TemporaryDirectory(dir=config.run_dir, prefix=CACHE) as cache:
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
         environment |= {"HF_HOME": cache, "HF_ENDPOINT": receipt.endpoint}
         if receipt.visibility == "private":

@@ -18,7 +18,6 @@ from hub_publisher.config import LOCAL, Config
 from hub_publisher.errors import PublisherError
 from hub_publisher.hub_target import Target, choose_hub, find_token, preflight
 from hub_publisher.records import (
-    MODEL_DIR,
     RECORDS,
     BaseModelRecord,
     Card,
@@ -67,7 +66,7 @@ def publish(config: Config, say: Say = lambda line: None, force: str | None = No
         )
         do.tell_kept(curation)
         tracked = tracking.record_preprocess(config, tracked, timeline, curation)
-        with do.train_run(tracked, curation) as run:
+        with tracking.open_run(config, tracked, "train", do.settings(curation)) as run:
             training = do.train(curation, run)
             evaluation = do.evaluate(curation, training)
             tracked = tracking.current(config) or tracked
@@ -80,7 +79,9 @@ def publish(config: Config, say: Say = lambda line: None, force: str | None = No
                 lambda: card.render(config, target.repo_id, curation, training, evaluation, tracked, target.endpoint),
             )
             receipt = do.push(rendered)
-            tracking.record_publication(run, evaluation, config.run_dir / MODEL_DIR / "README.md", receipt)
+            tracking.record_publication(run, evaluation, config, receipt)
+        for warning in run.warnings:
+            say(f"      warning: {warning}")
         loaded = do.stage(
             "loadback",
             LoadBack,
@@ -126,18 +127,16 @@ class Stages:
         """The base model, resolved when a stage first needs it."""
         return base_model.resolve(self.config, may_substitute=self.target.is_local)
 
-    @contextmanager
-    def train_run(self, tracked: Tracking, curation: Curation) -> Iterator[tracking.Run]:
-        """The tracker's train run, open while there is something to record in it; its warnings are told."""
-        known = tracked.runs.get("train")
-        if known is not None and known.finished and "push" in _done_stages(self.config, self.target):
-            yield tracking.NullRun()
-            return
-        settings = tracking.train_settings(self.config, curation)
-        with tracking.open_run(self.config, tracked, "train", settings) as run:
-            yield run
-        for warning in run.warnings:
-            self.say(f"      warning: {warning}")
+    def settings(self, curation: Curation) -> dict[str, object]:
+        """What the tracker's train run is configured with, and what makes it another run when it changes."""
+        is_folder = Path(self.config.base_model).is_dir()
+        return {
+            **{name: getattr(self.config, name) for name in finetune.FIELDS},
+            "base_model": "a local folder" if is_folder else self.config.base_model,
+            "num_train_posts": curation.num_train,
+            "num_heldout_posts": curation.num_heldout,
+            "posts_sha256": curation.posts_sha256,
+        }
 
     def train(self, curation: Curation, run: tracking.Run) -> Training:
         """Fine-tune. What was trained on a substitute for the local Hub is trained again for another."""
@@ -187,8 +186,6 @@ class Stages:
         self.say(f"  base model  {base}")
         self.say(f"  posts       {len(timeline.posts):,} from {timeline.source}")
         self.say(f"  W&B         {tracked.mode}: {tracked.reason}")
-        for note in timeline.notes:
-            self.say(f"  note        {note}")
 
     def known_base(self) -> str:
         """The base model in words: of the training that is on disk, or resolved now."""

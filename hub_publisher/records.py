@@ -200,7 +200,7 @@ class Evaluation(StageRecord):
     tuned: Metrics
     samples: tuple[Samples, ...]
     sampling: dict[str, Any]  # temperature, top_p, max_new_tokens, do_sample: what generation_config.json holds too
-    seed: int
+    seed: int  # of the first prompt's samples; each further prompt has the next
     eval_seconds: float
 
 

@@ -179,7 +179,10 @@ def test_a_run_killed_in_every_stage_finishes_with_one_commit(tmp_path: Path) ->
         assert states[stage] == "up to date" or stage in ("push",), (stage, result.stderr)
     titles = place.commits()
     assert len([title for title in titles if title != "initial commit"]) == 1, titles
-    assert not list(place.run_dir.glob(".model*")) and not (place.run_dir / "training").exists()
+    assert (
+        not [*place.run_dir.glob(".model*"), *place.run_dir.glob(".loadback*")]
+        and not (place.run_dir / "training").exists()
+    )
 
 
 def test_from_python(tmp_path: Path) -> None:

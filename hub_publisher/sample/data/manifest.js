@@ -69,6 +69,15 @@ window.__THAR_CONFIG = {
           "count": "1"
         }
       ]
+    },
+    "twitterCircleTweet": {
+      "files": [
+        {
+          "fileName": "data/twitter-circle-tweet.js",
+          "globalName": "YTD.twitter_circle_tweet.part0",
+          "count": "0"
+        }
+      ]
     }
   }
 }
