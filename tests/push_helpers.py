@@ -1,13 +1,32 @@
-"""A publication's folder as the stages before push leave it, small."""
+"""A publication's folder as the stages before push leave it, small, and a process that publishes it."""
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 from zlib import crc32
 
 import numpy
+from faults import FaultProxy
 from safetensors.numpy import save_file
 
 from hub_publisher.config import Config
 from hub_publisher.records import Card, sha256_of
+
+PUSH = """
+import sys
+from pathlib import Path
+from hub_publisher.config import Config
+from hub_publisher.push import Target, push
+from hub_publisher.records import Card
+
+runs_dir, url, token, repo_id = sys.argv[1:]
+config = Config(handle="lampkeeper_bot", repo_name=repo_id.split("/")[1], runs_dir=Path(runs_dir))
+try:
+    push(config, Target(url, True, token, "local", repo_id, False), Card(fingerprint="c", files={}))
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
 
 
 def make_publication(root: Path, name: str) -> tuple[Config, Card]:
@@ -22,3 +41,16 @@ def make_publication(root: Path, name: str) -> tuple[Config, Card]:
     (model / "figures" / "loss.png").write_bytes(b"\x89PNG " + name.encode())
     files = {path: sha256_of(model / path) for path in ("README.md", "figures/loss.png")}
     return config, Card(fingerprint=f"card of {name}", files=files)
+
+
+def push_in_a_process(runs_dir: Path, url: str, token: str, repo_id: str) -> subprocess.Popen[bytes]:
+    """Starts publishing what lies under `runs_dir`; ends with 130 when interrupted."""
+    return subprocess.Popen([sys.executable, "-c", PUSH, str(runs_dir), url, token, repo_id])
+
+
+def wait_for(proxy: FaultProxy, method: str, path: str, process: subprocess.Popen[bytes]) -> None:
+    """Returns when `process` has sent such a request."""
+    give_up_at = time.monotonic() + 30
+    while not proxy.count(method, path):
+        assert time.monotonic() < give_up_at and process.poll() is None
+        time.sleep(0.02)

@@ -5,8 +5,6 @@ real client, a proxy that commits the fault, the real local Hub.
 """
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,7 +26,7 @@ from faults import (
     unused_url,
 )
 from huggingface_hub import CommitOperationAdd, HfApi, constants
-from push_helpers import make_publication
+from push_helpers import make_publication, push_in_a_process, wait_for
 
 from hub_publisher.errors import HubError
 from hub_publisher.hub_client import Patience
@@ -266,33 +264,6 @@ def test_what_the_hub_holds_is_compared(hub: LocalHub, publish: Callable[..., st
     assert not (publish.folder / "receipt.json").exists()
 
 
-PUSH = """
-import sys
-from pathlib import Path
-from hub_publisher.config import Config
-from hub_publisher.push import Target, push
-from hub_publisher.records import Card
-
-folder, url, token, repo_id = sys.argv[1:]
-config = Config(handle="lampkeeper_bot", repo_name=repo_id.split("/")[1], runs_dir=Path(folder).parent)
-try:
-    push(config, Target(url, True, token, "local", repo_id, False), Card(fingerprint="c", files={}))
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
-
-
-def push_in_a_process(publish: Callable[..., str], url: str, token: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", PUSH, str(publish.folder), url, token, publish.repo_id])
-
-
-def wait_for(proxy: FaultProxy, method: str, path: str, process: subprocess.Popen[bytes]) -> None:
-    give_up_at = time.monotonic() + 30
-    while not proxy.count(method, path):
-        assert time.monotonic() < give_up_at and process.poll() is None
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize(
     ("path", "fault"), [("/v1/shards", hang(30)), ("/commit/", instead(hang(30)))], ids=["upload", "commit"]
 )
@@ -300,7 +271,7 @@ def test_killed_while_publishing(path: str, fault: Fault, hub: LocalHub, publish
     """SIGKILL before the commit, or after it with no answer heard: the rerun leaves one commit all the same."""
     with FaultProxy(hub.url) as proxy:
         proxy.add("POST", path, fault)
-        process = push_in_a_process(publish, proxy.url, hub.token)
+        process = push_in_a_process(publish.folder.parent, proxy.url, hub.token, publish.repo_id)
         wait_for(proxy, "POST", path, process)
         give_up_at = time.monotonic() + 10
         while path == "/commit/" and not commits(hub, publish.repo_id):
@@ -314,7 +285,7 @@ def test_killed_while_publishing(path: str, fault: Fault, hub: LocalHub, publish
 def test_interrupted_by_the_keyboard_ends_at_once(hub: LocalHub, publish: Callable[..., str]) -> None:
     with FaultProxy(hub.url) as proxy:
         proxy.add("POST", "/v1/xorbs/", hang(60))
-        process = push_in_a_process(publish, proxy.url, hub.token)
+        process = push_in_a_process(publish.folder.parent, proxy.url, hub.token, publish.repo_id)
         wait_for(proxy, "POST", "/v1/xorbs/", process)
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 130

@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,21 @@ def _contents(data: bytes) -> Iterator[bytes]:
             parts = b""
 
 
-def logs(folder: Path) -> list[Path]:
-    """The transaction logs of all runs under a publication's folder, oldest first."""
-    return sorted(folder.glob("wandb/offline-run-*/*.wandb"), key=lambda path: path.stat().st_mtime_ns)
+def logs(folder: Path, num_killed: int = 0) -> list[Path]:
+    """The transaction logs of all runs under a publication's folder, oldest first.
+
+    wandb closes them a moment after `finish` returns, so this waits for the end of all but `num_killed`.
+    """
+    paths = sorted(folder.glob("wandb/offline-run-*/*.wandb"), key=lambda path: path.stat().st_mtime_ns)
+    give_up_at = time.monotonic() + 20
+    while sum(not _has_ended(path) for path in paths) > num_killed:
+        assert time.monotonic() < give_up_at
+        time.sleep(0.05)
+    return paths
+
+
+def _has_ended(path: Path) -> bool:
+    return any(record.WhichOneof("record_type") == "exit" for record in records(path))
 
 
 def history(path: Path) -> list[dict[str, Any]]:
