@@ -25,8 +25,10 @@ TIMEOUT_SECONDS = 900
 # Loading bars are no complaints; everything else on stderr is.
 PROGRESS = re.compile(r"[^\r\n]*(?:\d+%\|[^\r\n]*\||\d+(?:\.\d+)?(?:it|s|B|kB|MB)/(?:s|it)\])[^\r\n]*")
 
+# What the card tells its reader to type, after a thread that ends the process when stdin does: with its publisher.
 SNIPPET = """
-import json, sys
+import json, os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
 from transformers import pipeline, set_seed
 repo_id, prompt, num_posts, seed, options = json.loads(sys.argv[1])
 generator = pipeline("text-generation", model=repo_id, **options)
@@ -54,8 +56,10 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
         environment |= {"HF_HOME": cache, "HF_ENDPOINT": receipt.endpoint}
         if receipt.visibility == "private":
             environment["HF_TOKEN"] = token
+        lifeline = os.pipe()
         child = subprocess.run(
             [sys.executable, "-c", SNIPPET, arguments],
+            stdin=lifeline[0],
             env=environment,
             cwd=cache,
             capture_output=True,
@@ -64,6 +68,8 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
+        for end in lifeline:
+            os.close(end)
     if child.returncode:
         raise HubError(
             f"{receipt.repo_id} was published, but does not load back:\n{child.stderr[-2000:].strip()}",

@@ -3,6 +3,8 @@
 fetch -> curate -> finetune -> evaluate -> card -> push -> load back
 """
 
+import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +34,7 @@ from hub_publisher.records import (
     is_done,
     read_record,
     read_timeline,
+    write_bytes,
 )
 
 Say = Callable[[str], None]
@@ -217,6 +220,8 @@ def open_target(config: Config) -> Iterator[Target]:
     if where != LOCAL:
         yield preflight(config, where, find_token(), is_local=False)
         return
+    # A proxy that the network needs must not be asked for the server in the next process.
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
     with localhub.start(config.hub_dir) as hub:
         yield preflight(config, hub.url, hub.token, is_local=True)
 
@@ -237,11 +242,18 @@ def _alone(config: Config) -> Iterator[None]:
 
 
 def forget(config: Config, stage: str) -> None:
-    """Remove the records of `stage` and of all that follow it, so that they are done again."""
+    """Void the records of `stage` and of all that follow it, so that they are done again.
+
+    They stay readable: push learns from its last receipt which files it published before.
+    """
     names = list(RECORDS)
     for name in names[names.index(stage) :]:
-        for path in config.run_dir.glob(RECORDS[name]):
-            path.unlink()
+        path = config.run_dir / RECORDS[name]
+        if name == "fetch":
+            sources.timeline_path(config).unlink(missing_ok=True)
+        elif path.exists():
+            record = json.loads(path.read_bytes()) | {"fingerprint": "to be done again"}
+            write_bytes(path, json.dumps(record, indent=2).encode())
 
 
 def plan(config: Config, say: Say = lambda line: None, force: str | None = None) -> list[tuple[str, str]]:
@@ -254,7 +266,7 @@ def plan(config: Config, say: Say = lambda line: None, force: str | None = None)
         timeline = read_timeline(sources.timeline_path(config))
         if timeline is None or timeline.fingerprint != sources.expected_fingerprint(config):
             timeline = sources.fetch(replace(config, runs_dir=Path(scratch)))
-        stages.announce(timeline, tracking.decide(config), config.base_model)
+        stages.announce(timeline, tracking.decide(config, save=False), config.base_model)
         done = list(_done_stages(config, target)) if config.run_dir.exists() else []
         if force in done:
             done = done[: done.index(force)]

@@ -46,7 +46,10 @@ def save_best(run: Any) -> None:
     ids = {f"{kind}_token_id": getattr(run.tokenizer, f"{kind}_token_id") for kind in ("bos", "eos", "pad")}
     model.generation_config = GenerationConfig(**sampling_of(run), **ids)
     for name, value in ids.items():
-        setattr(model.config, name, value)
+        # transformers takes a pad token at the start of a prompt for forgotten padding and warns. Where BOS is that
+        # very token, as in GPT-2, only generation_config.json names it.
+        is_ambiguous = name == "pad_token_id" and value == ids["bos_token_id"]
+        setattr(model.config, name, None if is_ambiguous else value)
     scratch, target = run.run_dir / SCRATCH / ".best", run.run_dir / SCRATCH / "best"
     shutil.rmtree(scratch, ignore_errors=True)
     model.save_pretrained(scratch)
