@@ -48,28 +48,7 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
     Raises HubError with what that process said when it cannot.
     """
     started = time.monotonic()
-    # Published in bfloat16, the model loads as that; a processor that only emulates it would need minutes to write.
-    options = {} if multiplies_bfloat16() else {"dtype": "float32"}
-    arguments = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed, options])
-    with tempfile.TemporaryDirectory(dir=config.run_dir, prefix=CACHE) as cache:
-        environment = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
-        environment |= {"HF_HOME": cache, "HF_ENDPOINT": receipt.endpoint}
-        if receipt.visibility == "private":
-            environment["HF_TOKEN"] = token
-        lifeline = os.pipe()
-        child = subprocess.run(
-            [sys.executable, "-c", SNIPPET, arguments],
-            stdin=lifeline[0],
-            env=environment,
-            cwd=cache,
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
-        for end in lifeline:
-            os.close(end)
+    child = _run(config, receipt, token)
     if child.returncode:
         raise HubError(
             f"{receipt.repo_id} was published, but does not load back:\n{child.stderr[-2000:].strip()}",
@@ -84,3 +63,31 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
     )
     write_record(config.run_dir / RECORD, record)
     return record
+
+
+def _run(config: Config, receipt: Receipt, token: str) -> subprocess.CompletedProcess[str]:
+    # Published in bfloat16, the model loads as that; a processor that only emulates it would need minutes to write.
+    options = {} if multiplies_bfloat16() else {"dtype": "float32"}
+    arguments = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed, options])
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
+    environment["HF_ENDPOINT"] = receipt.endpoint
+    if receipt.visibility == "private":
+        environment["HF_TOKEN"] = token
+    for left in config.run_dir.glob(f"{CACHE}*"):  # by a run that was killed here
+        shutil.rmtree(left, ignore_errors=True)
+    reading, writing = os.pipe()
+    try:
+        with tempfile.TemporaryDirectory(dir=config.run_dir, prefix=CACHE) as cache:
+            return subprocess.run(
+                [sys.executable, "-c", SNIPPET, arguments],
+                stdin=reading, capture_output=True, encoding="utf-8", errors="replace", check=False,
+                env=environment | {"HF_HOME": cache}, cwd=cache, timeout=TIMEOUT_SECONDS,
+            )  # fmt: skip
+    except subprocess.TimeoutExpired as error:
+        raise HubError(
+            f"{receipt.repo_id} was published, but did not load back within {TIMEOUT_SECONDS} s.",
+            "Run the same command again; it goes on from here.",
+        ) from error
+    finally:
+        os.close(reading)
+        os.close(writing)

@@ -148,15 +148,19 @@ def test_training_stops_when_it_gets_worse_and_keeps_the_best(tmp_path: Path) ->
 
 
 def test_an_accelerate_configuration_file_decides(tmp_path: Path) -> None:
+    """Here on bfloat16 autocast, which every processor can do, if slowly."""
     file = tmp_path / "accelerate.yaml"
     file.write_text(
-        "compute_environment: LOCAL_MACHINE\ndistributed_type: 'NO'\nmixed_precision: 'no'\nuse_cpu: true\n"
+        "compute_environment: LOCAL_MACHINE\ndistributed_type: 'NO'\nmixed_precision: bf16\nuse_cpu: true\n"
         "num_processes: 1\nnum_machines: 1\nmachine_rank: 0\n"
     )
     config, curation, base = prepare(tmp_path, num_epochs=1, accelerate_config=file)
     command, _ = launch_command(config, config.run_dir)
     assert command[command.index("--config_file") + 1] == str(file)
-    assert finetune.finetune(config, curation, base).best_epoch == 1
+    training = finetune.finetune(config, curation, base)
+    assert training.mixed_precision == "bf16"
+    assert training.evals[1].eval_loss < training.evals[0].eval_loss
+    assert {tensor.dtype for tensor in weights(config.run_dir).values()} == {torch.float32}
 
 
 def test_a_training_that_fails_says_how_to_go_on(tmp_path: Path) -> None:
