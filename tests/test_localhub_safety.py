@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from hub_calls import call
 from huggingface_hub import HfApi
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hub_publisher import localhub
@@ -159,6 +159,10 @@ REQUESTS = [
 
 
 @settings(max_examples=150, deadline=None)
+@example(request=("POST", "/api/repos/create"), body={"name": None, "type": [None]})
+@example(request=("POST", "/api/repos/create"), body={"name": "fuzzed", "files": 5})
+@example(request=("POST", "/api/models/safety/fuzz/paths-info/main"), body={"paths": True})
+@example(request=("POST", "/api/models/safety/fuzz/preupload/main"), body={"files": [{"path": "a"}], "gitIgnore": 5})
 @given(request=st.sampled_from(REQUESTS), body=LITTLE_JSON)
 def test_no_body_makes_the_server_fail(hub: localhub.LocalHub, request: tuple[str, str], body: object) -> None:
     HfApi(endpoint=hub.url, token=hub.token).create_repo("safety/fuzz", exist_ok=True)

@@ -142,8 +142,10 @@ def url(address: str) -> Safe:
 
 
 def python(text: str) -> Safe:
-    """A Python string literal, on one line, that evaluates to `text`."""
-    return Safe(repr(str(text)))
+    """A Python string literal, on one line, that evaluates to `text`; in double quotes unless it holds some."""
+    literal = repr(str(text))
+    plain = '"' not in literal and "\\'" not in literal
+    return Safe(f'"{literal[1:-1]}"' if plain else literal)
 
 
 def _escape_line(line: str) -> str:

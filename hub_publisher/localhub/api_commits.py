@@ -32,7 +32,7 @@ def preupload(call: Call) -> dict:
     asked = data.get("files")
     if not isinstance(asked, list) or len(asked) > MAX_FILES_PER_PREUPLOAD:
         raise Refusal(400, f'"files" must be an array of at most {MAX_FILES_PER_PREUPLOAD}')
-    ignore = data.get("gitIgnore") or _text(call.store, files.get(".gitignore"))
+    ignore = str(data.get("gitIgnore") or "") or _text(call.store, files.get(".gitignore"))
     attributes = _text(call.store, files.get(".gitattributes"))
     return {"files": [_upload_mode(item, files, ignore, attributes) for item in asked]}
 

@@ -86,6 +86,8 @@ def paths_info(call: Call) -> list[dict]:
     if call.request.headers.get("content-type", "").startswith("application/json"):
         data = call.json()
         paths, expand = data.get("paths") or [], bool(data.get("expand"))
+        if not isinstance(paths, list):
+            raise Refusal(400, '"paths" must be an array')
     else:
         form = parse_qs(call.body.decode("utf-8", "replace"), max_num_fields=10_000)
         paths, expand = form.get("paths", []), form.get("expand", [""])[0].lower() in ("1", "true")

@@ -67,7 +67,7 @@ def full_name(data: dict) -> str:
 def kind_of(data: dict) -> str:
     """Return the repository type in a body, model when there is none."""
     kind = data.get("type") or "model"
-    if kind not in KINDS:
+    if not isinstance(kind, str) or kind not in KINDS:
         raise Refusal(400, f"Invalid repo type: {kind}")
     return kind
 
@@ -91,6 +91,8 @@ def create(call: Call) -> dict:
     call.must_write()
     made = {"url": f"{call.base_url}/{KINDS[kind]}{name}", "name": name, "id": name}
     given = data.get("files") or []  # the JavaScript client may send the first files along
+    if not isinstance(given, list):
+        raise Refusal(400, '"files" must be an array')
     changes = [read_change(call.store, "file", item) for item in given if isinstance(item, dict)]
     try:
         repo = call.store.create_repo(kind, name, wants_private(data) or False)
