@@ -42,7 +42,7 @@ serve: $(READY)  ## open the local Hub: a page for every published model
 	@$(BIN)/hub-publisher serve
 
 test: $(DEV_READY)  ## the test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8
 
 lint: $(DEV_READY)  ## formatting, style and types
 	$(BIN)/ruff format --check .

@@ -124,10 +124,11 @@ class _Group(click.Group):
 
 def _os_failure(error: OSError) -> PublisherError:
     """The operating system's complaint as one of ours; programmer errors do not look like this."""
-    where = error.filename or "the disk"
     if error.errno == errno.ENOSPC:
-        return PublisherError(f"No space left on the device that holds {where}.", "Free some, then run it again.")
-    return PublisherError(f"{where}: {error.strerror or error}", "Set HUB_PUBLISHER_DEBUG=1 for the traceback.")
+        remedy = "Free some, or use another folder with --runs-dir; the same command then goes on from here."
+        return PublisherError("No space is left on the disk.", remedy)
+    where = f"{error.filename}: " if error.filename else ""
+    return PublisherError(f"{where}{error.strerror or error}", "Set HUB_PUBLISHER_DEBUG=1 for the traceback.")
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

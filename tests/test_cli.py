@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ from hub_publisher import __version__
 from hub_publisher.cli import main
 from hub_publisher.config import FIELD_NAMES
 
+EMPTY_CURATION = """{
+  "fingerprint": "", "accounts": [], "masked": {}, "languages": {}, "first_post_at": null, "last_post_at": null,
+  "num_train": 1, "num_heldout": 1, "num_train_characters": 1, "num_heldout_characters": 1, "split_by": "hash",
+  "may_share_texts": true, "posts_sha256": ""
+}"""
 COMMANDS = ["publish", "fetch", "curate", "finetune", "evaluate", "card", "push", "serve", "generate"]
 
 
@@ -183,6 +189,42 @@ def test_a_base_model_that_does_not_exist(tmp_path: Path) -> None:
     assert result.stderr == (
         "Error: 'no such thing' is neither a folder nor a model id of the Hub.\nTry BASE_MODEL=smollm2-135m\n"
     )
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system with 100 kB left: room for the avatar, not for the timeline."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk(full_disk: Path) -> None:
+    result = run("fetch", "lampkeeper_bot", "--runs-dir", str(full_disk))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        "Error: No space is left on the disk.\n"
+        "Free some, or use another folder with --runs-dir; the same command then goes on from here.\n"
+    )
+    assert not list((full_disk / "lampkeeper_bot").glob("*timeline*")), "nothing half-written is left"
+
+
+def test_a_disk_without_room_for_checkpoints(full_disk: Path, tmp_path: Path) -> None:
+    from tests.finetune_helpers import prepare
+
+    config, *_ = prepare(tmp_path)
+    subprocess.run(["cp", "-r", str(config.run_dir), str(full_disk)], check=True)
+    (full_disk / "tiny" / "curation.json").write_text(EMPTY_CURATION)
+    result = run("finetune", "tiny", "--runs-dir", str(full_disk), "--base-model", config.base_model)
+    assert result.returncode == 1
+    assert result.stderr.startswith("Error: Training needs ")
+    assert "put the runs elsewhere with --runs-dir." in result.stderr
 
 
 def test_a_traceback_only_when_asked_for() -> None:

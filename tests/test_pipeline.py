@@ -185,6 +185,24 @@ def test_a_run_killed_in_every_stage_finishes_with_one_commit(tmp_path: Path) ->
     )
 
 
+def test_interrupted_it_says_so_and_leaves_nothing_running(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    child = subprocess.Popen(place.command(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                             start_new_session=True)  # fmt: skip
+    assert child.stderr
+    log = place.run_dir / "training-log.jsonl"
+    while not (log.exists() and log.read_text()):
+        assert child.poll() is None
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGINT)  # as Ctrl-C does: everyone in the foreground hears it
+    said = child.stderr.read()
+    assert child.wait(60) == 130, said
+    assert said.rstrip().endswith("Interrupted. The same command goes on from here.")
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(child.pid, 0)
+
+
 def test_from_python(tmp_path: Path) -> None:
     from hub_publisher import Config, publish
     from hub_publisher.errors import HubError

@@ -82,7 +82,7 @@ def _check_room(config: Config, base: BaseModel) -> None:
     free = shutil.disk_usage(config.run_dir).free
     if free < needed:
         raise TrainingError(
-            f"Training needs {needed / 1e9:.1f} GB for checkpoints and weights, {config.run_dir} has "
-            f"{free / 1e9:.1f} GB free.",
+            f"Training needs {needed / 1e9:.2f} GB for checkpoints and weights, {config.run_dir} has "
+            f"{free / 1e9:.2f} GB free.",
             "Free some space, or put the runs elsewhere with --runs-dir.",
         )
