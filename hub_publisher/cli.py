@@ -7,93 +7,20 @@ import errno
 import json
 import os
 import sys
-import tomllib
-from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from hub_publisher import __version__
-from hub_publisher.config import FIELD_NAMES, Config
-from hub_publisher.errors import PublisherError, UsageError
+from hub_publisher.cli_options import CURATION, SAMPLING, SOURCE, TARGET, TRACKING, TRAINING, options
+from hub_publisher.config import Config
+from hub_publisher.errors import PublisherError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 STAGES = ("fetch", "curate", "finetune", "evaluate", "card", "push", "loadback")
-
-PLACE = ("repo_name", "runs_dir")
-SOURCE = ("archive", "from_path", "text_column")
-CURATION = ("min_posts", "heldout_ratio", "seed")
-TRAINING = (
-    "base_model",
-    "base_revision",
-    "max_post_tokens",
-    "learning_rate",
-    "warmup_ratio",
-    "weight_decay",
-    "max_grad_norm",
-    "num_epochs",
-    "tokens_per_batch",
-    "gradient_accumulation_steps",
-    "dtype",
-    "checkpoint_seconds",
-    "num_processes",
-    "accelerate_config",
-)
-SAMPLING = ("prompts", "num_samples", "temperature", "top_p")
-TARGET = ("hub", "namespace", "private", "hub_dir")
-TRACKING = ("wandb", "wandb_project")
-
-
-def options(*groups: tuple[str, ...]) -> Callable[[Any], Any]:
-    """Flags for the Config fields named in `groups`, with --config, --json and the HANDLE argument."""
-    names = {name for group in (*groups, PLACE) for name in group}
-    by_name = {field.name: field for field in fields(Config)}
-
-    def decorate(function: Any) -> Any:
-        for name in reversed([name for name in by_name if name in names]):
-            function = _flag(by_name[name])(function)
-        function = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")(function)
-        function = click.option(
-            "--config", is_eager=True, expose_value=False, callback=_read_toml, help="TOML file with any of the flags."
-        )(function)
-        return click.argument("handle", envvar="HUB_PUBLISHER_HANDLE")(function)
-
-    return decorate
-
-
-def _flag(field: Any) -> Callable[[Any], Any]:
-    """The click option of one Config field."""
-    names = [f"--{field.name.replace('_', '-')}", field.name]
-    common = {"default": field.default, "help": field.metadata["help"], "envvar": f"HUB_PUBLISHER_{field.name.upper()}"}
-    if field.type is bool:
-        return click.option(f"{names[0]}/--no-{names[0][2:]}", names[1], **common)
-    if field.name == "prompts":
-        # An environment variable holds one prompt: a list would be split at the spaces.
-        common |= {"envvar": None, "help": f"{common['help']}  [default: {', '.join(map(repr, field.default))}]"}
-        return click.option(*names, multiple=True, **common)
-    kinds = get_args(field.type) if isinstance(field.type, UnionType) else (field.type,)
-    kind = next(kind for kind in kinds if kind is not NoneType)
-    return click.option(*names, type=click.Path(path_type=Path) if kind is Path else kind, show_default=True, **common)
-
-
-def _read_toml(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
-    """Take the defaults from a TOML file; a key that is no flag is an error, not a silent loss."""
-    if value is None:
-        return
-    try:
-        values = tomllib.loads(Path(value).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"The configuration file {value} cannot be read: {error}") from error
-    if unknown := sorted(set(values) - FIELD_NAMES):
-        raise UsageError(
-            f"{value} holds unknown keys: {', '.join(unknown)}.", f"The known ones: {', '.join(sorted(FIELD_NAMES))}"
-        )
-    context.default_map = {**(context.default_map or {}), **values}
 
 
 class _Group(click.Group):
@@ -163,10 +90,10 @@ def _show(as_json: bool, record: "BaseModel", *lines: str) -> None:
 def publish(as_json: bool, dry_run: bool, force: str | None, **params: Any) -> None:
     """Take the posts of HANDLE to a published model: every stage, skipping what is done."""
     config = Config(**params)
-    from hub_publisher import pipeline
+    from hub_publisher import pipeline, plan
 
     if dry_run:
-        _show_plan(as_json, pipeline.plan(config, _say, force))
+        _show_plan(as_json, plan.plan(config, _say, force))
         return
     result = pipeline.publish(config, _say, force)
     if as_json:
@@ -211,7 +138,7 @@ def fetch(as_json: bool, **params: Any) -> None:
 def curate(as_json: bool, **params: Any) -> None:
     """Keep the posts worth learning from -> posts.jsonl, curation.json."""
     from hub_publisher import curate as stage
-    from hub_publisher.records import read_timeline
+    from hub_publisher.disk import read_timeline
     from hub_publisher.sources import timeline_path
 
     config = Config(**params)
@@ -267,7 +194,8 @@ def evaluate(as_json: bool, **params: Any) -> None:
 def card(as_json: bool, **params: Any) -> None:
     """Render the model card from the records -> model/README.md and its figures."""
     from hub_publisher import card as stage
-    from hub_publisher.records import RECORDS, Curation, Evaluation, Receipt, Tracking, Training, read_record
+    from hub_publisher.disk import read_record
+    from hub_publisher.records import RECORDS, Curation, Evaluation, Receipt, Tracking, Training
 
     config = Config(**params)
     receipt = read_record(config.run_dir / RECORDS["push"], Receipt)
@@ -338,7 +266,8 @@ def generate(as_json: bool, prompt: str | None, num_posts: int, **params: Any) -
 
 def _record(config: Config, stage: str, kind: Any) -> Any:
     """The record that `stage` left, or the error that names the command to run first."""
-    from hub_publisher.records import RECORDS, read_record
+    from hub_publisher.disk import read_record
+    from hub_publisher.records import RECORDS
 
     record = read_record(config.run_dir / RECORDS[stage], kind)
     if record is None:

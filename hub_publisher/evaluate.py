@@ -9,19 +9,8 @@ from typing import Any
 from hub_publisher import dataset, generation, loss
 from hub_publisher.base_model import load_on_device
 from hub_publisher.config import Config
-from hub_publisher.records import (
-    MODEL_DIR,
-    POSTS,
-    Curation,
-    Evaluation,
-    KeptPost,
-    Metrics,
-    Samples,
-    Training,
-    read_jsonl,
-    stage_fingerprint,
-    write_record,
-)
+from hub_publisher.disk import read_jsonl, stage_fingerprint, write_record
+from hub_publisher.records import MODEL_DIR, POSTS, Curation, Evaluation, KeptPost, Metrics, Samples, Training
 
 FIELDS = ("prompts", "num_samples", "seed", "max_post_tokens")
 RECORD = "evaluation.json"

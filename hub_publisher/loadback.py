@@ -14,9 +14,10 @@ import tempfile
 import time
 
 from hub_publisher.config import Config
+from hub_publisher.disk import fingerprint, write_record
 from hub_publisher.errors import HubError
 from hub_publisher.hardware import multiplies_bfloat16
-from hub_publisher.records import LoadBack, Receipt, fingerprint, write_record
+from hub_publisher.records import LoadBack, Receipt
 
 RECORD = "loadback.json"
 NUM_POSTS = 5

@@ -5,11 +5,9 @@ fetch -> curate -> finetune -> evaluate -> card -> push -> load back
 
 import json
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -17,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from hub_publisher import base_model, card, curate, evaluate, finetune, loadback, localhub, push, sources, tracking
 from hub_publisher.base_model import BaseModel
 from hub_publisher.config import LOCAL, Config
+from hub_publisher.disk import read_record, read_timeline, write_bytes
 from hub_publisher.errors import PublisherError
 from hub_publisher.hub_target import Target, choose_hub, find_token, preflight
 from hub_publisher.records import (
@@ -31,10 +30,6 @@ from hub_publisher.records import (
     Timeline,
     Tracking,
     Training,
-    is_done,
-    read_record,
-    read_timeline,
-    write_bytes,
 )
 
 Say = Callable[[str], None]
@@ -254,56 +249,3 @@ def forget(config: Config, stage: str) -> None:
         elif path.exists():
             record = json.loads(path.read_bytes()) | {"fingerprint": "to be done again"}
             write_bytes(path, json.dumps(record, indent=2).encode())
-
-
-def plan(config: Config, say: Say = lambda line: None, force: str | None = None) -> list[tuple[str, str]]:
-    """What `publish` would do: ("curate", "up to date" or "to do") for every stage, in order. Writes nothing.
-
-    The target is asked whether it would take the model, and the posts are read, into a folder that goes away.
-    """
-    with open_target(config) as target, tempfile.TemporaryDirectory() as scratch:
-        stages = Stages(config, target, say)
-        timeline = read_timeline(sources.timeline_path(config))
-        if timeline is None or timeline.fingerprint != sources.expected_fingerprint(config):
-            timeline = sources.fetch(replace(config, runs_dir=Path(scratch)))
-        stages.announce(timeline, tracking.decide(config, save=False), config.base_model)
-        done = list(_done_stages(config, target)) if config.run_dir.exists() else []
-        if force in done:
-            done = done[: done.index(force)]
-        return [(name, "up to date" if name in done else "to do") for name in RECORDS]
-
-
-def _done_stages(config: Config, target: Target) -> Iterator[str]:
-    """The names of the stages that are done and need not be done again, up to the first that is not."""
-    timeline = read_timeline(sources.timeline_path(config))
-    if timeline is None or timeline.fingerprint != sources.expected_fingerprint(config):
-        return
-    yield "fetch"
-    run_dir = config.run_dir
-    curation = read_record(run_dir / RECORDS["curate"], Curation)
-    if curation is None or curation.fingerprint != curate.expected_fingerprint(config, timeline):
-        return
-    yield "curate"
-    training = read_record(run_dir / RECORDS["finetune"], Training)
-    if training is None or training.fingerprint != finetune.expected_fingerprint(config, curation):
-        return
-    yield "finetune"
-    evaluation = read_record(run_dir / RECORDS["evaluate"], Evaluation)
-    if evaluation is None or evaluation.fingerprint != evaluate.expected_fingerprint(config, curation, training):
-        return
-    yield "evaluate"
-    tracked = read_record(run_dir / "tracking.json", Tracking)
-    expected = card.expected_fingerprint(
-        config, target.repo_id, curation, training, evaluation, tracked, target.endpoint
-    )
-    rendered = read_record(run_dir / RECORDS["card"], Card)
-    if rendered is None or rendered.fingerprint != expected:
-        return
-    yield "card"
-    receipt = read_record(run_dir / RECORDS["push"], Receipt)
-    if receipt is None or receipt.fingerprint != push.expected_fingerprint(config, target, rendered):
-        return
-    if push.remote_is_current(target, receipt):
-        yield "push"
-        if is_done(run_dir / RECORDS["loadback"], LoadBack, loadback.expected_fingerprint(config, receipt)):
-            yield "loadback"

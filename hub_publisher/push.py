@@ -16,18 +16,11 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.utils.sha import git_hash
 
 from hub_publisher.config import Config
+from hub_publisher.disk import read_record, sha256_of, stage_fingerprint, write_record
 from hub_publisher.errors import HubError, PublisherError
 from hub_publisher.hub_client import PATIENCE, HubClient, Operation, Patience, RemoteFile, RemoteRepo
 from hub_publisher.hub_target import Target, choose_hub, find_token, preflight
-from hub_publisher.records import (
-    MODEL_DIR,
-    Card,
-    Receipt,
-    read_record,
-    sha256_of,
-    stage_fingerprint,
-    write_record,
-)
+from hub_publisher.records import MODEL_DIR, Card, Receipt
 
 __all__ = [
     "PlannedFile",

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from hub_publisher.config import Config
+from hub_publisher.disk import sha256_of, write_jsonl
 from hub_publisher.records import (
     POSTS,
     Account,
@@ -22,8 +23,6 @@ from hub_publisher.records import (
     TrackedRun,
     Tracking,
     Training,
-    sha256_of,
-    write_jsonl,
 )
 
 REPO_ID = "huggingtweets/tide_clerk"

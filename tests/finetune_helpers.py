@@ -5,7 +5,8 @@ from typing import Any
 
 from hub_publisher import base_model
 from hub_publisher.config import Config
-from hub_publisher.records import POSTS, Curation, KeptPost, sha256_of, write_jsonl
+from hub_publisher.disk import sha256_of, write_jsonl
+from hub_publisher.records import POSTS, Curation, KeptPost
 from tests.tiny import TEXTS, make_tiny_model
 
 WORDS = ["lamp", "fog", "gull", "kettle", "tide", "lens", "ship", "bell", "rope", "stair", "oil", "brass", "log"]

@@ -11,7 +11,8 @@ from faults import FaultProxy
 from safetensors.numpy import save_file
 
 from hub_publisher.config import Config
-from hub_publisher.records import Card, sha256_of
+from hub_publisher.disk import sha256_of
+from hub_publisher.records import Card
 
 PUSH = """
 import sys

@@ -22,8 +22,9 @@ from hub_publisher import card
 from hub_publisher.card import avatar, figures
 from hub_publisher.card.inputs import gather
 from hub_publisher.card.page import environment
+from hub_publisher.disk import read_record, sha256_of
 from hub_publisher.errors import CardError
-from hub_publisher.records import Card, read_record, sha256_of
+from hub_publisher.records import Card
 
 GOLDEN = Path(__file__).parent / "golden" / "model_card.md"
 

@@ -13,8 +13,9 @@ from hub_publisher.config import Config
 from hub_publisher.curate import curate, expected_fingerprint
 from hub_publisher.curate.rules import REASONS
 from hub_publisher.curate.split import by_time, split
+from hub_publisher.disk import read_jsonl, read_record, sha256_of
 from hub_publisher.errors import SourceError
-from hub_publisher.records import Curation, KeptPost, Post, Timeline, read_jsonl, read_record, sha256_of
+from hub_publisher.records import Curation, KeptPost, Post, Timeline
 from hub_publisher.sources import fetch
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"

@@ -14,10 +14,11 @@ import torch
 from safetensors.torch import load_file
 
 from hub_publisher import evaluate, finetune
+from hub_publisher.disk import read_record
 from hub_publisher.errors import TrainingError
 from hub_publisher.finetune.launch import launch_command
 from hub_publisher.finetune.loop import learning_rate_at
-from hub_publisher.records import Training, read_record
+from hub_publisher.records import Training
 from tests.finetune_helpers import prepare
 
 

@@ -14,13 +14,14 @@ LAYERS = [
     {"errors", "hardware"},
     {"config"},
     {"records"},
+    {"disk"},
     {"base_model", "dataset", "tracking", "hub_client", "localhub"},
     {"loss", "generation", "hub_target"},
     {"sources", "curate", "finetune", "evaluate", "card", "push", "loadback"},
     {"pipeline"},
+    {"plan", "cli_options"},
     {"cli"},
 ]
-STAGES = LAYERS[5]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 

@@ -10,6 +10,7 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, co
 from push_helpers import make_publication
 
 from hub_publisher.config import Config
+from hub_publisher.disk import read_record, sha256_of
 from hub_publisher.errors import HubError, PublisherError
 from hub_publisher.hub_client import Patience
 from hub_publisher.localhub import LocalHub
@@ -21,7 +22,7 @@ from hub_publisher.push import (
     push,
     remote_is_current,
 )
-from hub_publisher.records import Card, Receipt, read_record, sha256_of
+from hub_publisher.records import Card, Receipt
 
 QUICK = Patience(
     num_attempts=3,

@@ -8,8 +8,8 @@ from PIL import Image
 from x_archives import as_folder, as_zip, files, js, tweet
 
 from hub_publisher.config import Config
+from hub_publisher.disk import read_timeline
 from hub_publisher.errors import SourceError
-from hub_publisher.records import read_timeline
 from hub_publisher.sources import expected_fingerprint, fetch, timeline_path
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"

@@ -17,12 +17,9 @@ from wandb_files import history, logs, records, summary
 
 from hub_publisher import tracking
 from hub_publisher.config import Config
+from hub_publisher.disk import read_record, write_record
 from hub_publisher.errors import PublisherError
-from hub_publisher.records import (
-    Tracking,
-    read_record,
-    write_record,
-)
+from hub_publisher.records import Tracking
 from hub_publisher.tracking.runs import run_id
 
 

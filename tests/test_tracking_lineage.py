@@ -10,19 +10,8 @@ from wandb_files import artifacts, logs, records, summary
 
 from hub_publisher import tracking
 from hub_publisher.config import Config
-from hub_publisher.records import (
-    Account,
-    Curation,
-    Evaluation,
-    KeptPost,
-    Metrics,
-    Post,
-    Receipt,
-    Samples,
-    Timeline,
-    sha256_of,
-    write_jsonl,
-)
+from hub_publisher.disk import sha256_of, write_jsonl
+from hub_publisher.records import Account, Curation, Evaluation, KeptPost, Metrics, Post, Receipt, Samples, Timeline
 
 POSTS = ("The lamp at the end of the pier is lit.", "Fog again, and the lamp does not mind.")
 

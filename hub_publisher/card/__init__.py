@@ -21,19 +21,8 @@ from hub_publisher.card.metadata import AVATAR, build, check_early
 from hub_publisher.card.page import render_page, template_files
 from hub_publisher.card.validate import check_metadata, validate_metadata
 from hub_publisher.config import Config
-from hub_publisher.records import (
-    MODEL_DIR,
-    Card,
-    Curation,
-    Evaluation,
-    Tracking,
-    Training,
-    fingerprint,
-    sha256_of,
-    stage_fingerprint,
-    write_bytes,
-    write_record,
-)
+from hub_publisher.disk import fingerprint, sha256_of, stage_fingerprint, write_bytes, write_record
+from hub_publisher.records import MODEL_DIR, Card, Curation, Evaluation, Tracking, Training
 
 __all__ = ["RECORD", "check_early", "expected_fingerprint", "render", "validate_metadata"]
 

@@ -7,19 +7,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from hub_publisher.config import HUGGING_FACE, Config
+from hub_publisher.disk import read_jsonl, sha256_of
 from hub_publisher.errors import CardError
-from hub_publisher.records import (
-    POSTS,
-    Curation,
-    Evaluation,
-    KeptPost,
-    Samples,
-    TrackedRun,
-    Tracking,
-    Training,
-    read_jsonl,
-    sha256_of,
-)
+from hub_publisher.records import POSTS, Curation, Evaluation, KeptPost, Samples, TrackedRun, Tracking, Training
 
 COPY_WORDS = 8  # a run this long in a generated text counts as copied from a post
 

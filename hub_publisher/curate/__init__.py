@@ -7,18 +7,9 @@ from hub_publisher.config import Config
 from hub_publisher.curate import languages
 from hub_publisher.curate.rules import Sieve, sieve
 from hub_publisher.curate.split import HELDOUT, TRAIN, by_time, split
+from hub_publisher.disk import sha256_of, stage_fingerprint, write_jsonl, write_record
 from hub_publisher.errors import SourceError
-from hub_publisher.records import (
-    POSTS,
-    Account,
-    Curation,
-    KeptPost,
-    Timeline,
-    sha256_of,
-    stage_fingerprint,
-    write_jsonl,
-    write_record,
-)
+from hub_publisher.records import POSTS, Account, Curation, KeptPost, Timeline
 
 CURATION = "curation.json"
 VERSION = 1  # raise it when the rules give other posts than before

@@ -12,9 +12,10 @@ from typing import Any
 
 from hub_publisher.base_model import BaseModel
 from hub_publisher.config import Config
+from hub_publisher.disk import read_record, stage_fingerprint, write_bytes
 from hub_publisher.errors import TrainingError
 from hub_publisher.finetune.launch import REQUEST, launch_command
-from hub_publisher.records import Curation, Training, read_record, stage_fingerprint, write_bytes
+from hub_publisher.records import Curation, Training
 
 FIELDS = (
     "base_model",

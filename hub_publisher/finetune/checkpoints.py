@@ -16,7 +16,8 @@ from typing import IO, Any
 
 from pydantic import BaseModel
 
-from hub_publisher.records import EpochEval, LogPoint, read_record, write_record
+from hub_publisher.disk import read_record, write_record
+from hub_publisher.records import EpochEval, LogPoint
 
 SCRATCH = "training"
 LOG = "training-log.jsonl"

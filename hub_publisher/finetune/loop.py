@@ -16,9 +16,10 @@ from tqdm import tqdm
 from hub_publisher import dataset, loss
 from hub_publisher.base_model import load_model, quiet_transformers
 from hub_publisher.config import Config
+from hub_publisher.disk import read_jsonl
 from hub_publisher.finetune.checkpoints import Checkpointer, Progress, TrainingLog, resume
 from hub_publisher.finetune.published import finish, save_best
-from hub_publisher.records import POSTS, EpochEval, KeptPost, LogPoint, read_jsonl
+from hub_publisher.records import POSTS, EpochEval, KeptPost, LogPoint
 
 
 @dataclass

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hub_publisher.dataset import padding_ratio
+from hub_publisher.disk import sha256_of, write_record
 from hub_publisher.finetune.checkpoints import SCRATCH, read_log
 from hub_publisher.generation import fitting_max_new_tokens, sampling_settings
 from hub_publisher.hardware import description, peak_memory_bytes
-from hub_publisher.records import MODEL_DIR, BaseModelRecord, Training, sha256_of, write_record
+from hub_publisher.records import MODEL_DIR, BaseModelRecord, Training
 
 VERSIONS = ("torch", "transformers", "tokenizers", "accelerate", "huggingface_hub", "wandb")
 HYPERPARAMETERS = (

@@ -7,8 +7,9 @@ from pathlib import Path
 from types import ModuleType
 
 from hub_publisher.config import Config
+from hub_publisher.disk import stage_fingerprint, write_bytes, write_timeline
 from hub_publisher.errors import SourceError
-from hub_publisher.records import Timeline, stage_fingerprint, write_bytes, write_timeline
+from hub_publisher.records import Timeline
 from hub_publisher.sources import files, sample, x_archive
 
 AVATAR = "avatar.png"

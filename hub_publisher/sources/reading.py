@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from hub_publisher.disk import sha256_of
 from hub_publisher.errors import SourceError
-from hub_publisher.records import Timeline, sha256_of
+from hub_publisher.records import Timeline
 
 T = TypeVar("T")
 

@@ -6,19 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from hub_publisher.config import Config
-from hub_publisher.records import (
-    MODEL_DIR,
-    POSTS,
-    Curation,
-    Evaluation,
-    KeptPost,
-    Receipt,
-    Timeline,
-    Tracking,
-    fingerprint,
-    read_jsonl,
-    write_bytes,
-)
+from hub_publisher.disk import fingerprint, read_jsonl, write_bytes
+from hub_publisher.records import MODEL_DIR, POSTS, Curation, Evaluation, KeptPost, Receipt, Timeline, Tracking
 from hub_publisher.tracking.modes import current
 from hub_publisher.tracking.protocol import ArtifactFiles, Run
 from hub_publisher.tracking.runs import open_run, run_id

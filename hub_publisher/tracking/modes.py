@@ -5,8 +5,9 @@ import os
 from multiprocessing.pool import ThreadPool
 
 from hub_publisher.config import Config
+from hub_publisher.disk import read_record, write_record
 from hub_publisher.errors import PublisherError
-from hub_publisher.records import Tracking, read_record, write_record
+from hub_publisher.records import Tracking
 from hub_publisher.tracking.guard import environment, is_trouble, words
 
 TRACKING = "tracking.json"

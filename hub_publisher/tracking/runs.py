@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_publisher.config import Config
-from hub_publisher.records import TrackedRun, Tracking, fingerprint, write_record
+from hub_publisher.disk import fingerprint, write_record
+from hub_publisher.records import TrackedRun, Tracking
 from hub_publisher.tracking.guard import environment, guarded, is_trouble, words
 from hub_publisher.tracking.modes import TRACKING, current
 from hub_publisher.tracking.protocol import STEP, ArtifactFiles, NullRun, Run

@@ -18,7 +18,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from hub_publisher import base_model, curate, dataset, finetune, loss, sources
 from hub_publisher.config import Config
-from hub_publisher.records import POSTS, KeptPost, read_jsonl
+from hub_publisher.disk import read_jsonl
+from hub_publisher.records import POSTS, KeptPost
 
 BLOCK_SIZE = 1024
 THEIR_RATE = 1.372e-4

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub_publisher import records
+from hub_publisher import disk
 from hub_publisher.records import LoadBack, Post, Timeline
 
 LOADBACK = LoadBack(fingerprint="f", prompt="p", texts=("a\u2028b", "😀"), stderr="", seconds=1.5)
@@ -17,34 +17,34 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 
 def test_a_record_comes_back_as_it_went(tmp_path: Path) -> None:
-    records.write_record(tmp_path / "deep" / "record.json", LOADBACK)
-    assert records.read_record(tmp_path / "deep" / "record.json", LoadBack) == LOADBACK
+    disk.write_record(tmp_path / "deep" / "record.json", LOADBACK)
+    assert disk.read_record(tmp_path / "deep" / "record.json", LoadBack) == LOADBACK
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"fingerprint": "f"}', '{"other": 1}', "\xff"])
 def test_what_is_no_record_counts_as_none(content: str, tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text(content, encoding="latin-1")
-    assert records.read_record(tmp_path / "record.json", LoadBack) is None
-    assert not records.is_done(tmp_path / "record.json", LoadBack, "f")
+    assert disk.read_record(tmp_path / "record.json", LoadBack) is None
+    assert not disk.is_done(tmp_path / "record.json", LoadBack, "f")
 
 
 def test_done_means_there_with_the_right_fingerprint(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
-    assert not records.is_done(path, LoadBack, "f")
-    records.write_record(path, LOADBACK)
-    assert records.is_done(path, LoadBack, "f") and not records.is_done(path, LoadBack, "g")
+    assert not disk.is_done(path, LoadBack, "f")
+    disk.write_record(path, LOADBACK)
+    assert disk.is_done(path, LoadBack, "f") and not disk.is_done(path, LoadBack, "g")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_scraps(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    records.write_bytes(path, b"old")
+    disk.write_bytes(path, b"old")
 
     def broken() -> "object":
         yield b"new"
         raise RuntimeError("power cut")
 
     with pytest.raises(RuntimeError):
-        records.write_bytes(path, broken())
+        disk.write_bytes(path, broken())
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file"]
 
@@ -55,29 +55,29 @@ def test_any_timeline_comes_back(posts: list[Post]) -> None:
 
     timeline = Timeline(fingerprint="f", source="files", handle="me", display_name="Me\n", posts=tuple(posts))
     with tempfile.TemporaryDirectory() as folder:
-        records.write_timeline(Path(folder) / "t.jsonl", timeline)
-        assert records.read_timeline(Path(folder) / "t.jsonl") == timeline
+        disk.write_timeline(Path(folder) / "t.jsonl", timeline)
+        assert disk.read_timeline(Path(folder) / "t.jsonl") == timeline
 
 
 def test_a_cut_off_timeline_counts_as_none(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     post = Post(id="1", text="x", created_at=datetime(2024, 1, 1, tzinfo=UTC))
     timeline = Timeline(fingerprint="f", source="files", handle="me", display_name="Me", posts=(post,) * 3)
-    records.write_timeline(path, timeline)
+    disk.write_timeline(path, timeline)
     path.write_bytes(path.read_bytes()[:-10])
-    assert records.read_timeline(path) is None
+    assert disk.read_timeline(path) is None
 
 
 def test_a_fingerprint_depends_on_every_part_and_on_nothing_else() -> None:
-    assert records.fingerprint("a", {"x": 1, "y": 2}) == records.fingerprint("a", {"y": 2, "x": 1})
-    different = {records.fingerprint(*parts) for parts in (("a", "b"), ("b", "a"), ("ab",), ("a", "b", None), ())}
+    assert disk.fingerprint("a", {"x": 1, "y": 2}) == disk.fingerprint("a", {"y": 2, "x": 1})
+    different = {disk.fingerprint(*parts) for parts in (("a", "b"), ("b", "a"), ("ab",), ("a", "b", None), ())}
     assert len(different) == 5
-    assert len(records.fingerprint()) == 64
+    assert len(disk.fingerprint()) == 64
 
 
 def test_jsonl_holds_one_row_a_line_whatever_the_text(tmp_path: Path) -> None:
     rows = [Post(id="1", text="two\nlines"), Post(id="2", text="\u2028\u0085")]
-    records.write_jsonl(tmp_path / "p.jsonl", rows)
+    disk.write_jsonl(tmp_path / "p.jsonl", rows)
     lines = (tmp_path / "p.jsonl").read_bytes().split(b"\n")
     assert len(lines) == 3 and json.loads(lines[0])["text"] == "two\nlines"
-    assert list(records.read_jsonl(tmp_path / "p.jsonl", Post)) == rows
+    assert list(disk.read_jsonl(tmp_path / "p.jsonl", Post)) == rows
