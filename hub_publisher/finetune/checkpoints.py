@@ -87,6 +87,7 @@ class Checkpointer:
         name = f"checkpoint-{self.progress.step}"
         scratch = self.run_dir / SCRATCH / f".{name}"
         self.accelerator.save_state(str(scratch))
+        self.accelerator.wait_for_everyone()  # every process has its random states in there
         if self.accelerator.is_main_process:
             write_record(scratch / "progress.json", self.progress)
             older = _newest_first(self.run_dir)
