@@ -47,7 +47,7 @@ def identity(inputs: Inputs, has_avatar: bool) -> dict[str, Any]:
         "handles": Safe(", ".join(link(f"@{account.handle}", account.profile_url) for account in accounts)),
         "plain_handles": words.listing([f"@{account.handle}" for account in accounts]),
         "is_invented": all(account.source == "sample" for account in accounts),
-        "num_posts": words.count(inputs.curation.num_train + inputs.curation.num_heldout, "post"),
+        "num_posts": words.count(inputs.curation.num_train, "post"),
         "origins": words.listing(list(dict.fromkeys(_origin(account) for account in accounts))),
         "has_avatar": has_avatar,
     }
