@@ -193,7 +193,7 @@ def test_every_python_block_compiles_and_names_the_repository(arguments: tuple[A
     snippets = [token.content for token in PARSER.parse(page_of(arguments)) if token.info == "python"]
     assert len(snippets) == 1
     compile(snippets[0], "snippet", "exec")
-    assert "model='huggingtweets/tide_clerk'" in snippets[0]
+    assert 'model="huggingtweets/tide_clerk"' in snippets[0]
 
 
 def test_every_picture_is_there_and_says_what_it_shows(arguments: tuple[Any, ...]) -> None:

@@ -89,7 +89,8 @@ def test_no_text_names_a_machine_or_a_token() -> None:
         path = ROOT / name
         if path.suffix in (".py", ".md", ".toml", ".jinja", ".txt", ".sh") or path.name == "Makefile":
             text = path.read_text(encoding="utf-8")
-            assert not re.search(r"/(?:home|Users|root)/(?!(?:ada|me)\b)\w+", text), name  # ada, me: planted by tests
+            is_test = path.is_relative_to(ROOT / "tests")  # some plant paths, to show that they do not get out
+            assert is_test or not re.search(r"/(?:home|Users|root)/\w+", text), name
             assert not re.search(r"\bhf_[A-Za-z0-9]{30,}\b", text), name
 
 
