@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 
@@ -19,6 +20,8 @@ _CLEAN = {
 for _name in [name for name in os.environ if name.startswith(_FOREIGN)]:
     del os.environ[_name]
 os.environ.update(_CLEAN)
+# A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that; the tests press Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 from hub_publisher import localhub  # noqa: E402
 
