@@ -69,8 +69,11 @@ def finetune(config: Config, curation: Curation, base: BaseModel) -> Training:
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
-    """Run the launcher with a pipe on its stdin: when this process dies, the pipe ends, and so does training."""
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE) as child:
+    """Run the launcher with a pipe on its stdin: when this process dies, the pipe ends, and so does training.
+
+    Ctrl-C reaches this process alone, which then ends the others, so that one message is printed and not one from each.
+    """
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, start_new_session=True) as child:
         try:
             return child.wait()
         except BaseException:
