@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,13 +47,14 @@ def test_every_setting_has_a_flag() -> None:
     assert flags >= FIELD_NAMES
 
 
-def test_help_answers_at_once() -> None:
-    seconds = []
-    for _ in range(5):
-        started = time.monotonic()
-        assert run("--help").returncode == 0
-        seconds.append(time.monotonic() - started)
-    print(f"--help: {min(seconds):.2f} s at best of five")  # the bound is in the benchmark: tests are not timed
+def test_help_answers_at_once_because_it_loads_next_to_nothing() -> None:
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "hub_publisher", "--help"],
+        capture_output=True, encoding="utf-8", check=False,
+    )  # fmt: skip
+    loaded = {line.split("|")[-1].strip().split(".")[0] for line in result.stderr.splitlines()}
+    assert "click" in loaded
+    assert not loaded & {"torch", "transformers", "wandb", "huggingface_hub", "pydantic", "numpy", "jinja2", "yaml"}
 
 
 def test_version() -> None:

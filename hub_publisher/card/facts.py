@@ -40,6 +40,7 @@ READS = ("handle", *_REPRODUCED)
 
 
 def identity(inputs: Inputs, has_avatar: bool) -> dict[str, Any]:
+    """Whose style it is, and what that does not mean."""
     accounts = inputs.curation.accounts
     return {
         "name": display_name(accounts),
@@ -59,6 +60,7 @@ def display_name(accounts: tuple[Account, ...]) -> str:
 
 
 def use(inputs: Inputs) -> dict[str, Any]:
+    """What the snippet and the sentences around it need."""
     prompt = next((group.prompt for group in inputs.evaluation.samples), "My dream is")
     return {
         "repo_id": python(inputs.repo_id),
@@ -75,6 +77,7 @@ def settings(inputs: Inputs) -> list[tuple[str, str]]:
 
 
 def samples(inputs: Inputs) -> dict[str, Any]:
+    """The samples of every prompt, side by side, and how many were withheld."""
     groups = inputs.evaluation.samples
     rows = [_sample_rows(group, inputs.posts.copied) for group in groups]
     texts = [text for group in rows for row in group["rows"] for text in row[1:]]
@@ -101,6 +104,7 @@ def _sample_rows(group: Any, copied: frozenset[str]) -> dict[str, Any]:
 
 
 def about(inputs: Inputs) -> dict[str, Any]:
+    """The version, the command that makes the model again and the one that takes it down."""
     return {
         "version": __version__,
         "command": reproduce_command(inputs),

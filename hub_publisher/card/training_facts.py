@@ -33,6 +33,7 @@ _PACKAGE_NAMES = {"python": "Python", "torch": "PyTorch", "wandb": "Weights & Bi
 
 
 def training_data(inputs: Inputs) -> dict[str, Any]:
+    """The table of counts, one column per account, and what else is known of the posts."""
     curation = inputs.curation
     accounts = curation.accounts
     lengths = inputs.posts.lengths
@@ -92,6 +93,7 @@ def _masked(curation: Curation) -> list[str]:
 
 
 def procedure(inputs: Inputs) -> dict[str, Any]:
+    """Hyperparameters, hardware, time, the log and the versions."""
     training = inputs.training
     base = training.base_model
     changed, default = _hyperparameters(training)
@@ -173,6 +175,7 @@ def _log_rows(training: Training) -> list[tuple[str, str, str, str]]:
 
 
 def evaluation(inputs: Inputs) -> dict[str, Any]:
+    """The metrics of both models and how the posts were split."""
     base, tuned = inputs.evaluation.base, inputs.evaluation.tuned
     return {
         "rows": [
