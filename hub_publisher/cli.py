@@ -155,16 +155,18 @@ def curate(as_json: bool, **params: Any) -> None:
 
 
 @main.command()
-@options(TRAINING, SAMPLING, CURATION)
+@options(TRAINING, SAMPLING, CURATION, TARGET)
 def finetune(as_json: bool, **params: Any) -> None:
     """Fine-tune the base model on the kept posts -> model/, training.json."""
     from hub_publisher import base_model
     from hub_publisher import finetune as stage
+    from hub_publisher.config import LOCAL
+    from hub_publisher.hub_target import choose_hub
     from hub_publisher.records import Curation
 
     config = Config(**params)
     curation = _record(config, "curate", Curation)
-    training = stage.finetune(config, curation, base_model.resolve(config, may_substitute=True))
+    training = stage.finetune(config, curation, base_model.resolve(config, choose_hub(config) == LOCAL))
     rows = [f"epoch {point.epoch}: held-out loss {point.eval_loss:.3f} nats per token" for point in training.evals]
     _show(as_json, training, *rows, f"kept epoch {training.best_epoch}, {training.train_seconds:.0f} s")
 

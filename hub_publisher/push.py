@@ -20,7 +20,7 @@ from hub_publisher.disk import read_record, sha256_of, stage_fingerprint, write_
 from hub_publisher.errors import HubError, PublisherError
 from hub_publisher.hub_client import PATIENCE, HubClient, Operation, Patience, RemoteFile, RemoteRepo
 from hub_publisher.hub_target import Target, choose_hub, find_token, preflight
-from hub_publisher.records import MODEL_DIR, Card, Receipt
+from hub_publisher.records import MODEL_DIR, RECORDS, Card, Receipt, Training
 
 __all__ = [
     "PlannedFile",
@@ -73,6 +73,7 @@ def push(config: Config, target: Target, card: Card, patience: Patience = PATIEN
     model/ are deleted; files that others put there stay. Every hash is compared with what the Hub then lists.
     Raises HubError; running the same command again goes on from what the Hub holds.
     """
+    _refuse_a_substitute(config, target)
     hub = HubClient(target.endpoint, target.token, patience)
     files = _local_files(config)
     before = _receipt_before(config, target)
@@ -138,6 +139,17 @@ def remote_is_current(target: Target, receipt: Receipt, patience: Patience = PAT
     except HubError:  # history was rewritten
         return False
     return all(path in repo.files and repo.files[path] == then.get(path) for path in receipt.files)
+
+
+def _refuse_a_substitute(config: Config, target: Target) -> None:
+    """Only the local Hub takes a model whose base stands in for the one that was asked for."""
+    training = read_record(config.run_dir / RECORDS["finetune"], Training)
+    wanted = training.base_model.substituted_for if training else None
+    if wanted and not target.is_local:
+        raise HubError(
+            f"This model was trained on the bundled base in place of {wanted}; that is for the local Hub only.",
+            f"Train it for {target.endpoint}: hub-publisher finetune {config.handle} --hub {target.endpoint}",
+        )
 
 
 def _place(target: Target) -> str:

@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from card_records import training
 from faults import FaultProxy
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 from push_helpers import make_publication
 
 from hub_publisher.config import Config
-from hub_publisher.disk import read_record, sha256_of
+from hub_publisher.disk import read_record, sha256_of, write_record
 from hub_publisher.errors import HubError, PublisherError
 from hub_publisher.hub_client import Patience
 from hub_publisher.localhub import LocalHub
@@ -189,3 +190,22 @@ def test_fingerprint_ignores_the_local_port_and_sees_the_rest(publication: Publi
         assert expected_fingerprint(config, other, card) != one
     assert expected_fingerprint(replace(config, private=True), target, card) != one
     assert expected_fingerprint(config, target, card.model_copy(update={"fingerprint": "f"})) != one
+
+
+@pytest.mark.parametrize("substituted_for", ["openai-community/gpt2", None])
+def test_a_model_on_a_substitute_goes_to_the_local_hub_only(
+    hub: LocalHub, publication: Publish, substituted_for: str | None
+) -> None:
+    config, card = publication(f"substitute-{substituted_for is None}")
+    record = training()
+    base = record.base_model.model_copy(update={"substituted_for": substituted_for})
+    write_record(config.run_dir / "training.json", record.model_copy(update={"base_model": base}))
+    foreign = replace(aim(config, hub), is_local=False)
+    if substituted_for is None:
+        assert push(config, foreign, card, QUICK).commit
+        return
+    with pytest.raises(HubError, match="trained on the bundled base in place of openai-community/gpt2") as error:
+        push(config, foreign, card, QUICK)
+    assert error.value.remedy.startswith("Train it for http://")
+    assert not HfApi(endpoint=hub.url, token=hub.token).repo_exists(foreign.repo_id)
+    assert push(config, aim(config, hub), card, QUICK).commit
