@@ -16,7 +16,7 @@ from tqdm import tqdm
 from hub_publisher import dataset, loss
 from hub_publisher.base_model import load_model, quiet_transformers
 from hub_publisher.config import Config
-from hub_publisher.disk import read_jsonl
+from hub_publisher.disk import fingerprint, read_jsonl
 from hub_publisher.finetune.checkpoints import Checkpointer, Progress, TrainingLog, resume
 from hub_publisher.finetune.published import finish, save_best
 from hub_publisher.records import POSTS, EpochEval, KeptPost, LogPoint
@@ -99,7 +99,8 @@ def _set_up(run_dir: Path, request: dict[str, Any]) -> Run:
     plan = [dataset.plan_batches(lengths, config.tokens_per_batch, config.seed, epoch) for epoch in epochs]
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     model, optimizer = accelerator.prepare(model, optimizer)
-    progress = resume(accelerator, run_dir, request["fingerprint"])
+    # The base counts here: one that stood in for another yesterday must not be gone on from with the real one today.
+    progress = resume(accelerator, run_dir, fingerprint(request["fingerprint"], request["base_record"]))
     return Run(config, run_dir, accelerator, tokenizer, train, heldout, model, optimizer, plan, progress)
 
 
