@@ -11,9 +11,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_shape import PARSER, shape, words_of
 
-from hub_publisher.card import escape
 from hub_publisher.card.inputs import Inputs, gather
 from hub_publisher.card.page import render_page
+from hub_publisher.readme import escape
 
 NASTY = (
     "# Heading", "\n\n# Heading\n", "## x ##", "---", "\n---\n", "===", "\n===\n", "- item", "* item", "+ item",

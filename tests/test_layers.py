@@ -15,7 +15,7 @@ LAYERS = [
     {"config"},
     {"records"},
     {"disk"},
-    {"base_model", "dataset", "tracking", "hub_client", "localhub"},
+    {"base_model", "dataset", "tracking", "hub_client", "localhub", "readme"},
     {"loss", "generation", "hub_target"},
     {"sources", "curate", "finetune", "evaluate", "card", "push", "loadback"},
     {"pipeline"},

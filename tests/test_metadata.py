@@ -14,12 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_escape import NASTY, texts
 
-from hub_publisher.card import check_early, frontmatter, validate_metadata
-from hub_publisher.card.escape import encodable
+from hub_publisher.card import check_early
 from hub_publisher.card.inputs import gather
 from hub_publisher.card.metadata import build
 from hub_publisher.config import Config
 from hub_publisher.errors import CardError
+from hub_publisher.readme import frontmatter
+from hub_publisher.readme.escape import encodable
+from hub_publisher.readme.validate import validate_metadata
 
 keys = st.from_regex("[A-Za-z][A-Za-z0-9_-]{0,8}", fullmatch=True).filter(
     lambda key: key.lower() not in frontmatter._NOT_TEXT

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from hub_publisher.card import validate_metadata
-from hub_publisher.card.hub_rules import hub_language, is_model_id
-from hub_publisher.card.validate import check_metadata
 from hub_publisher.errors import CardError
+from hub_publisher.readme.hub_rules import hub_language, is_model_id
+from hub_publisher.readme.validate import check_metadata, validate_metadata
 
 GOOD = {
     "license": "mit",

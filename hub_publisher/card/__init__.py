@@ -1,11 +1,10 @@
 """The model card: what the records say, as README.md and its figures -> model/README.md, model/figures/, card.json.
 
     inputs        the records, and one pass over posts.jsonl
-    metadata      the front matter's keys          validate     the Hub's rules for them, offline
-    frontmatter   the same as YAML                 hub_rules    licences, languages, ids
-    facts, training_facts, limits                  what the page says, section by section
-    figures, avatar                                what it shows
-    escape        untrusted text into Markdown     page         the templates filled
+    metadata      the front matter's keys
+    facts, training_facts, limits   what the page says, section by section
+    figures, avatar                 what it shows
+    page          the templates filled
 
 Same records, same bytes: nothing here asks the clock, the machine or a random number.
 """
@@ -15,16 +14,17 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from hub_publisher import __version__
-from hub_publisher.card import avatar, facts, figures, frontmatter
+from hub_publisher.card import avatar, facts, figures
 from hub_publisher.card.inputs import Inputs, gather, tracked
 from hub_publisher.card.metadata import AVATAR, build, check_early
 from hub_publisher.card.page import render_page, template_files
-from hub_publisher.card.validate import check_metadata, validate_metadata
 from hub_publisher.config import Config
 from hub_publisher.disk import fingerprint, sha256_of, stage_fingerprint, write_bytes, write_record
+from hub_publisher.readme import frontmatter
+from hub_publisher.readme.validate import check_metadata
 from hub_publisher.records import MODEL_DIR, Card, Curation, Evaluation, Tracking, Training
 
-__all__ = ["RECORD", "check_early", "expected_fingerprint", "render", "validate_metadata"]
+__all__ = ["RECORD", "check_early", "expected_fingerprint", "render"]
 
 RECORD = "card.json"
 README = "README.md"

@@ -9,9 +9,9 @@ from typing import Any
 
 from hub_publisher import __version__
 from hub_publisher.card import words
-from hub_publisher.card.escape import NAME_LIMIT, Safe, link, python, shorten, visible
 from hub_publisher.card.inputs import COPY_WORDS, Inputs
 from hub_publisher.config import BUNDLED_BASE_MODEL, Config
+from hub_publisher.readme.escape import NAME_LIMIT, Safe, link, python, shorten, visible
 from hub_publisher.records import Account
 
 _SNIPPET_PROMPT_LIMIT = 200

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from hub_publisher.card import words
-from hub_publisher.card.hub_rules import LANGUAGES
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.card.metadata import shared_languages
+from hub_publisher.readme.hub_rules import LANGUAGES
 
 _FEW_POSTS = 1000
 _FEW_HELDOUT_POSTS = 200

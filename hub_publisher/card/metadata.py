@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from hub_publisher.card.escape import is_web_address, printable, shorten
-from hub_publisher.card.hub_rules import LICENSES, hub_language, is_model_id
 from hub_publisher.card.inputs import Inputs
-from hub_publisher.card.validate import check_metadata
 from hub_publisher.config import Config
+from hub_publisher.readme.escape import is_web_address, printable, shorten
+from hub_publisher.readme.hub_rules import LICENSES, hub_language, is_model_id
+from hub_publisher.readme.validate import check_metadata
 from hub_publisher.records import BaseModelRecord, Evaluation
 
 TAGS = ("hub-publisher", "text-generation", "generated-posts")

@@ -8,10 +8,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from hub_publisher.card import escape, facts, training_facts
+from hub_publisher.card import facts, training_facts
 from hub_publisher.card.figures import Figure
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.card.limits import limitations
+from hub_publisher.readme import escape
 
 TEMPLATE = "model_card.md.jinja"
 

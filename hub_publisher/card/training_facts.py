@@ -5,10 +5,10 @@ from statistics import median
 from typing import Any
 
 from hub_publisher.card import words
-from hub_publisher.card.escape import NAME_LIMIT, shorten
-from hub_publisher.card.hub_rules import LANGUAGES, is_model_id
 from hub_publisher.card.inputs import Inputs, tracked
 from hub_publisher.config import Config
+from hub_publisher.readme.escape import NAME_LIMIT, shorten
+from hub_publisher.readme.hub_rules import LANGUAGES, is_model_id
 from hub_publisher.records import Curation, Metrics, Training
 
 # The curation's reasons; another one is shown by its own name.

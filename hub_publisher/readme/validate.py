@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from hub_publisher.card import hub_rules
-from hub_publisher.card.escape import is_web_address
 from hub_publisher.errors import CardError
+from hub_publisher.readme import hub_rules
+from hub_publisher.readme.escape import is_web_address
 
 RELATIONS = ("adapter", "merge", "quantized", "finetune")
 

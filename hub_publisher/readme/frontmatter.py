@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hub_publisher.card.escape import encodable
+from hub_publisher.readme.escape import encodable
 
 # Words that are true, false or null to some YAML version, also as keys.
 _NOT_TEXT = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
