@@ -4,7 +4,8 @@
     Curation    curation.json             beside posts.jsonl: one KeptPost a line
     Training    training.json             beside model/: weights, tokenizer, generation_config
     Evaluation  evaluation.json
-    Card        card.json                 beside model/README.md and model/figures/
+    Snippet     snippet.json              the card's Python, run before it is published
+    Card        card.json                 beside model/README.md, model/manifest.json and model/figures/
     Receipt     receipt.json              what the Hub holds now
     LoadBack    loadback.json             the published model, loaded by its id in another process
     Tracking    tracking.json             the Weights & Biases runs of this publication
@@ -26,6 +27,7 @@ RECORDS = {
     "curate": "curation.json",
     "finetune": "training.json",
     "evaluate": "evaluation.json",
+    "snippet": "snippet.json",
     "card": "card.json",
     "push": "receipt.json",
     "loadback": "loadback.json",
@@ -163,7 +165,16 @@ class Training(StageRecord):
     num_processes: int
     mixed_precision: str  # "no" or "bf16"
     versions: dict[str, str]  # package -> version
+    energy_joules: float | None = None  # of the whole training as the hardware's own counters say, None without any
+    energy_source: str | None = None  # which counters: "Intel RAPL (package-0, dram)"
     weights_sha256: str  # of model/model.safetensors (of its index when sharded)
+
+
+class Interval(_Record):
+    """The middle 95 % of what a bootstrap over the held-out posts gives (percentile method)."""
+
+    low: float
+    high: float
 
 
 class Metrics(_Record):
@@ -172,17 +183,53 @@ class Metrics(_Record):
     eval_loss: float  # nats per token
     perplexity: float  # exp(eval_loss), per token
     bits_per_byte: float  # tokenizer-independent: nats / ln 2 / UTF-8 bytes of the posts
+    eval_loss_interval: Interval
+    perplexity_interval: Interval
+    bits_per_byte_interval: Interval
     num_posts: int
     num_tokens: int
     num_bytes: int
 
 
+class Comparison(_Record):
+    """The tuned model minus its base, post by post: the bootstrap resamples the same posts for both."""
+
+    eval_loss_difference: float  # nats per token, below 0 when the tuned model is better
+    eval_loss_difference_interval: Interval
+    num_posts_better: int  # held-out posts on which the tuned model's loss is lower
+    num_resamples: int
+
+
+class TextStatistics(_Record):
+    """What a set of texts shares with the training posts, and how varied it is. Words as copying.py counts them."""
+
+    num_texts: int
+    num_copied: int  # texts with a run of `copy_words` words of a training post in them, or that are a shorter one
+    longest_copy: int  # words of the longest run that stands in a training post too
+    novelty: dict[int, float]  # n -> share of the texts' n-grams that stand in no training post
+    distinct: dict[int, float]  # n -> distinct n-grams / n-grams, every set cut to the same number of words
+
+
+class Memorisation(_Record):
+    """How much the model copies, beside two controls that never saw the training posts: its base, held-out posts."""
+
+    copy_words: int
+    num_words: int  # that every set was cut to for `distinct`
+    tuned: TextStatistics
+    base: TextStatistics
+    heldout: TextStatistics
+    excess: float  # share of copies among the tuned model's texts minus the larger of the controls' shares
+
+
 class Samples(_Record):
-    """Continuations of one prompt, the first of their seed, none picked. Each text excludes the prompt."""
+    """Continuations of one prompt, the first of their seed, none picked. Each text excludes the prompt.
+
+    None is a text withheld, because it repeats a post.
+    """
 
     prompt: str
-    tuned: tuple[str, ...]
-    base: tuple[str, ...]
+    tuned: tuple[str | None, ...]
+    base: tuple[str | None, ...]
 
 
 class Evaluation(StageRecord):
@@ -190,16 +237,28 @@ class Evaluation(StageRecord):
 
     base: Metrics
     tuned: Metrics
+    comparison: Comparison
+    memorisation: Memorisation
     samples: tuple[Samples, ...]
     sampling: dict[str, Any]  # temperature, top_p, max_new_tokens, do_sample: what generation_config.json holds too
     seed: int  # of the first prompt's samples; each further prompt has the next
     eval_seconds: float
 
 
+class Snippet(StageRecord):
+    """The card's lines of Python, run as they stand on the model that will be published."""
+
+    code: str
+    printed: tuple[str | None, ...]  # what each print() wrote; None is a text withheld, because it repeats a post
+    stderr: str  # anything besides; empty when it was silent
+    seconds: float
+
+
 class Card(StageRecord):
     """The rendered model card: SHA-256 of every file it consists of, by path in the repository."""
 
     files: dict[str, str]
+    missing_fonts: tuple[str, ...] = ()  # kinds of characters that the social preview could not be drawn with
 
 
 class Receipt(StageRecord):
@@ -213,6 +272,8 @@ class Receipt(StageRecord):
     url: str  # of the model page
     files: dict[str, str]  # path in the repository -> SHA-256, every one compared with the remote
     published_at: datetime
+    pull_request: int | None = None  # its number, when the commit waits there for somebody's word
+    notes: tuple[str, ...] = ()  # what of README.md others wrote and was kept, what was broken and repaired
 
 
 class LoadBack(StageRecord):
@@ -225,13 +286,16 @@ class LoadBack(StageRecord):
 
 
 class TrackedRun(_Record):
-    """One Weights & Biases run. `url` is what the client reported while online, else None."""
+    """One Weights & Biases run. `url` is what the client reported while online, or after a sync, else None."""
 
     run_id: str
     url: str | None = None
-    directory: str | None = None  # of the offline run, relative to the publication's folder
-    num_logged_steps: int = 0
+    directory: str | None = None  # of the client's own files, relative to the publication's folder
     finished: bool = False
+    uploading: bool = False  # an upload of an offline run was begun: the server may have a part of it
+    artifacts: dict[str, str] = {}  # name -> version on the server ("v0"), or digest of the contents while offline
+    inputs: dict[str, str] = {}  # the same for the artifacts that the run was made from
+    recorded: str | None = None  # fingerprint of the records whose tables and artifacts the server has confirmed
 
 
 class Tracking(_Record):
@@ -241,4 +305,6 @@ class Tracking(_Record):
     reason: str  # one line: why this mode
     project: str
     entity: str | None = None
+    publication: str = ""  # drawn once, so that the ids of its runs are of no other publication
+    dataset_artifact: str = "full"  # what the server may hold of the posts: "full", "ids" or "none"
     runs: dict[str, TrackedRun] = {}

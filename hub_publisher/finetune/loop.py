@@ -17,7 +17,8 @@ from hub_publisher import dataset, loss
 from hub_publisher.base_model import load_model, quiet_transformers
 from hub_publisher.config import Config
 from hub_publisher.disk import fingerprint, read_jsonl
-from hub_publisher.finetune.checkpoints import Checkpointer, Progress, TrainingLog, resume
+from hub_publisher.energy import RAPL, counters_for
+from hub_publisher.finetune.checkpoints import Checkpointer, EnergyLedger, Progress, TrainingLog, resume
 from hub_publisher.finetune.published import finish, save_best
 from hub_publisher.records import POSTS, EpochEval, KeptPost, LogPoint
 
@@ -43,12 +44,17 @@ class Run:
         return sum(map(len, self.plan))
 
 
-def train(run_dir: Path, request: dict[str, Any]) -> None:
-    """Run the request to its end, from its last checkpoint if there is one; process 0 writes the record last."""
+def train(run_dir: Path, request: dict[str, Any], rapl: Path = RAPL) -> None:
+    """Run the request to its end, from its last checkpoint if there is one; process 0 writes the record last.
+
+    `rapl` is where the processors' energy counters are.
+    """
     run = _set_up(run_dir, request)
     progress = run.progress
     checkpointer = Checkpointer(run.accelerator, run_dir, progress, run.config.checkpoint_seconds)
     log = TrainingLog(run_dir, progress, run.accelerator.is_main_process)
+    counters = counters_for(run.accelerator, rapl)
+    energy = EnergyLedger(run_dir, progress, counters, run.accelerator.is_main_process)
     clock = time.monotonic() - progress.seconds
     if not progress.evals:  # also shows that evaluation works before hours of training depend on it
         progress.evals.append(_evaluate(run, epoch=0))
@@ -70,7 +76,7 @@ def train(run_dir: Path, request: dict[str, Any]) -> None:
                     break  # it got worse: the best weights are on disk, more passes would only memorise
             if progress.step < run.num_steps:
                 checkpointer.save_if_due()
-    finish(run, request)
+    finish(run, request, energy)
     run.accelerator.end_training()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from hub_publisher.dataset import padding_ratio
 from hub_publisher.disk import sha256_of, write_record
-from hub_publisher.finetune.checkpoints import SCRATCH, read_log
+from hub_publisher.finetune.checkpoints import SCRATCH, EnergyLedger, Spent, read_log
 from hub_publisher.generation import fitting_max_new_tokens, sampling_settings
 from hub_publisher.hardware import description, peak_memory_bytes
 from hub_publisher.records import MODEL_DIR, BaseModelRecord, Training
@@ -64,7 +64,7 @@ def sampling_of(run: Any) -> dict[str, Any]:
     return sampling_settings(run.config, fitting_max_new_tokens(list(map(len, run.train.sequences))))
 
 
-def finish(run: Any, request: dict[str, Any]) -> None:
+def finish(run: Any, request: dict[str, Any], energy: EnergyLedger) -> None:
     """Move the best weights to model/, write training.json, and clear what only a resumed run would need."""
     import torch
 
@@ -72,6 +72,7 @@ def finish(run: Any, request: dict[str, Any]) -> None:
     memory = int(
         accelerator.gather(torch.tensor([peak_memory_bytes(accelerator.device)], device=accelerator.device)).max()
     )
+    spent = energy.stop()
     if not run.accelerator.is_main_process:
         return
     best, scratch, target = run.run_dir / SCRATCH / "best", run.run_dir / ".model", run.run_dir / MODEL_DIR
@@ -79,11 +80,12 @@ def finish(run: Any, request: dict[str, Any]) -> None:
     shutil.copytree(best, scratch)
     shutil.rmtree(target, ignore_errors=True)
     scratch.rename(target)
-    write_record(run.run_dir / "training.json", _record(run, request, memory))
+    write_record(run.run_dir / "training.json", _record(run, request, memory, spent))
     shutil.rmtree(run.run_dir / SCRATCH)
+    energy.path.unlink(missing_ok=True)
 
 
-def _record(run: Any, request: dict[str, Any], memory: int) -> Training:
+def _record(run: Any, request: dict[str, Any], memory: int, spent: Spent) -> Training:
     progress, config = run.progress, run.config
     lengths = [len(row) for row in run.train.sequences]
     return Training(
@@ -109,6 +111,8 @@ def _record(run: Any, request: dict[str, Any], memory: int) -> Training:
         num_processes=run.accelerator.num_processes,
         mixed_precision=run.accelerator.mixed_precision,
         versions={"python": platform.python_version(), **{name: version(name) for name in VERSIONS}},
+        energy_joules=spent.joules,
+        energy_source=spent.source,
         weights_sha256=sha256_of(weights_file(run.run_dir / MODEL_DIR)),
     )
 

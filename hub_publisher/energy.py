@@ -1,0 +1,211 @@
+"""Energy, as the hardware's own counters tell it: RAPL for processor packages and memory, NVML for NVIDIA's GPUs.
+
+    counters_for(accelerator) -> counters -> Meter(counters).joules()
+
+Nothing here is estimated. Where a counter is missing, may not be read, goes away or jumps, there is no number at all.
+A counter tells of the whole device: whatever else ran there meanwhile is in its number.
+"""
+
+import math
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# https://docs.kernel.org/power/powercap/powercap.html; AMD's processors are under the same name.
+RAPL = Path("/sys/class/powercap")
+# No package, memory or GPU draws more for long. The smallest RAPL range there is, 2**32 units of 15.3 µJ, is 65,536 J:
+# at that power the counter comes round in 32 seconds, so a reading every 8 cannot miss it.
+MOST_WATTS = 2000.0
+READ_SECONDS = 8.0
+_SETTLING_SECONDS = 1.0  # the counters themselves are renewed every millisecond (RAPL) to tenth of a second (NVML)
+_MOST_DIGITS = 20  # of 64 bits
+_PACKAGE = re.compile(r"package-\d+")
+
+
+@dataclass(frozen=True)
+class Counter:
+    """One counter. `read` gives joules since a moment of its own, or None; at `range_joules` it begins at 0 again."""
+
+    kind: str  # "RAPL" or "NVML"
+    name: str
+    read: Callable[[], float | None]
+    range_joules: float = math.inf
+
+    def spent(self, before: float | None, now: float | None, seconds: float) -> float | None:
+        """Joules between two readings that lie `seconds` apart, or None when the readings do not tell.
+
+        They do not when one is missing, when the counter may have come round more than once in between, and when the
+        difference is more than any hardware draws: then it was reset.
+        """
+        most = MOST_WATTS * (seconds + _SETTLING_SECONDS)
+        if before is None or now is None or most >= self.range_joules:
+            return None
+        difference = now - before if now >= before else now - before + self.range_joules
+        return difference if 0 <= difference <= most else None
+
+
+class Meter:
+    """Adds up what counters say, from its making on. A thread reads them, since a step or an evaluation may be long."""
+
+    def __init__(
+        self,
+        counters: Sequence[Counter],
+        told: Callable[[float | None], None] = lambda joules: None,
+        every_seconds: float = READ_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`told` gets the joules so far, None when they are not known, after each of the thread's readings."""
+        self._counters = counters
+        self._told = told
+        self._every_seconds = every_seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._at = clock()
+        self._readings = [counter.read() for counter in counters]
+        self._spent: list[float | None] = [0.0 for _ in counters]
+        self._thread = threading.Thread(target=self._watch, name="energy", daemon=True)
+        if counters:
+            self._thread.start()
+
+    def joules(self) -> float | None:
+        """Joules since the start, of all counters together.
+
+        None without counters, when one could not be read at any time, and when one has not moved: hardware that is
+        switched on draws power, so a counter that stands still does not count.
+        """
+        self._read()
+        return self._sum() if all(self._spent) else None
+
+    def stop(self) -> float | None:
+        """Read a last time and end the thread. Returns what `joules` does."""
+        self._stopped.set()
+        if self._counters:
+            self._thread.join()
+        return self.joules()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(self._every_seconds):
+            self._read()
+            self._told(self._sum())
+
+    def _read(self) -> None:
+        with self._lock:
+            now, readings = self._clock(), [counter.read() for counter in self._counters]
+            known = zip(self._counters, self._readings, readings, self._spent, strict=True)
+            self._spent = [
+                _add(so_far, counter.spent(before, reading, now - self._at))
+                for counter, before, reading, so_far in known
+            ]
+            self._at, self._readings = now, readings
+
+    def _sum(self) -> float | None:
+        known = [joules for joules in self._spent if joules is not None]
+        return sum(known) if known and len(known) == len(self._spent) else None
+
+
+def counters_for(accelerator: Any, rapl: Path = RAPL) -> tuple[Counter, ...]:
+    """The counters of a training under this `Accelerator`; every process asks, only the first gets any.
+
+    A package's counter is the whole machine's, so one process reads it, and the counters of all GPUs in use as well.
+    There are none when several machines take part, as this process sees one of them; none on a GPU without NVML, as
+    the processors' share alone would be taken for the whole. The processors may be missing beside GPUs: their counters
+    are often the root user's only, and `source_of` names what was counted.
+    """
+    import torch
+    from accelerate.utils import gather_object
+
+    device, num_processes = accelerator.device, accelerator.num_processes
+    if device.type not in ("cpu", "cuda") or int(os.environ.get("LOCAL_WORLD_SIZE", "1")) != num_processes:
+        return ()
+    gpus = gather_object([str(torch.cuda.get_device_properties(device).uuid)]) if device.type == "cuda" else []
+    if not accelerator.is_main_process:
+        return ()
+    counters = nvml_counters(gpus)
+    return (*counters, *rapl_counters(rapl)) if bool(counters) == bool(gpus) else ()
+
+
+def source_of(counters: Iterable[Counter]) -> str | None:
+    """Which counters these are: "NVML (2 GPUs), RAPL (package-0, dram)"; None for none."""
+    names: dict[str, dict[str, None]] = {}
+    for counter in counters:
+        names.setdefault(counter.kind, {})[counter.name] = None
+    return ", ".join(f"{kind} ({', '.join(each)})" for kind, each in names.items()) or None
+
+
+def rapl_counters(root: Path = RAPL) -> tuple[Counter, ...]:
+    """The counters of all packages and of the memory beside them, which a package's own does not include.
+
+    core and uncore are parts of their package, psys holds the packages. None at all when one of them cannot be read,
+    which takes the root user on most systems, and when packages are told of by the die: the first AMD EPYC and
+    Threadripper show one package's counter once for each die (Linux before 6.12), Intel's dies have their own.
+    """
+    names = {zone: _text(zone / "name") for zone in sorted(root.glob("intel-rapl:*"))}
+    packages = [name for name in names.values() if name.startswith("package-")]
+    if not packages or not all(map(_PACKAGE.fullmatch, packages)) or len(set(packages)) < len(packages):
+        return ()
+    counters = [_rapl_counter(zone, name) for zone, name in names.items() if name in {*packages, "dram"}]
+    known = tuple(counter for counter in counters if counter is not None)
+    return known if len(known) == len(counters) else ()
+
+
+def nvml_counters(uuids: Iterable[str]) -> tuple[Counter, ...]:
+    """The counters of the GPUs with these UUIDs, as CUDA gives them; none without the module pynvml.
+
+    All or none: a GPU older than Volta has no such counter, nor has a part of one (MIG).
+    """
+    try:
+        import pynvml
+    except ImportError:
+        return ()
+
+    def counter_of(uuid: str, name: str) -> Counter:
+        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}".encode())
+        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+
+        def read() -> float | None:
+            try:
+                return pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
+            except pynvml.NVMLError:
+                return None
+
+        return Counter("NVML", name, read)
+
+    distinct = sorted(set(uuids))
+    name = f"{len(distinct)} GPU{'s' if len(distinct) > 1 else ''}"
+    try:
+        pynvml.nvmlInit()
+        return tuple(counter_of(uuid, name) for uuid in distinct)
+    except pynvml.NVMLError:
+        return ()
+
+
+def _rapl_counter(zone: Path, name: str) -> Counter | None:
+    def read() -> float | None:
+        return _joules(zone / "energy_uj")
+
+    range_joules = _joules(zone / "max_energy_range_uj")
+    return Counter("RAPL", name, read, range_joules) if range_joules and read() is not None else None
+
+
+def _joules(path: Path) -> float | None:
+    """A file's number of microjoules, in joules."""
+    text = _text(path)
+    return int(text) / 1e6 if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+
+
+def _text(path: Path) -> str:
+    """A small file's text without the white space around it, empty when it cannot be read."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _add(joules: float | None, more: float | None) -> float | None:
+    return None if joules is None or more is None else joules + more
