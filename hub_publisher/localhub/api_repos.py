@@ -175,6 +175,9 @@ def trim(call: Call, info: dict, full: bool) -> dict:
     """Return the parts of a description that the caller asked for with `expand`, or that lists leave out."""
     expand = call.request.query_params.getlist("expand") + call.request.query_params.getlist("expand[]")
     if expand:
+        # Nobody serves what lies here: "inference" stays away, as the Hub documents, and the mapping is empty.
+        if "modelId" in info:
+            info = {**info, "inferenceProviderMapping": {}}
         return {key: value for key, value in info.items() if key in {"_id", "id", *expand}}
     heavy = {"cardData": call.flag("cardData"), "config": call.flag("config"), "safetensors": False, "siblings": False}
     return info if full else {key: value for key, value in info.items() if heavy.get(key, True)}
@@ -186,7 +189,7 @@ def describe(call: Call, repo: Repo, revision: str = "main", blobs: bool = False
     commit = store.resolve(repo, revision)
     files = store.files(commit)
     card, _ = metadata.card_of(files, store.blobs)
-    config = metadata.config_of(store.blobs, files["config.json"].sha256) if "config.json" in files else {}
+    config = metadata.config_of(files, store.blobs)
     info = {
         "_id": f"{repo.id:024x}", "id": repo.name, "author": repo.name.split("/")[0], "sha": commit,
         "private": repo.private, "gated": repo.gated or False, "disabled": False,
