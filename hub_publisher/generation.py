@@ -6,6 +6,8 @@ from typing import Any
 
 from hub_publisher.base_model import load_on_device
 
+MAX_ROWS = 32  # drawn at once: more gain little speed and take memory that a large model may not leave
+
 
 def sampling_settings(config: Any, max_new_tokens: int) -> dict[str, Any]:
     """The sampling settings of a publication, as generation_config.json and the card state them.
@@ -39,21 +41,23 @@ def generate(
     from transformers import GenerationConfig
 
     inputs = tokenizer(prompt, return_tensors="pt").to(model.device)  # (1, T) int64
-    torch.manual_seed(seed)
-    output = model.generate(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
-        generation_config=GenerationConfig(
-            **settings,
-            num_return_sequences=num_samples,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        ),
-    )  # (num_samples, T + new) int64
-    texts = tokenizer.batch_decode(output, skip_special_tokens=True)
     start = tokenizer.batch_decode(inputs["input_ids"], skip_special_tokens=True)[0]
-    return [text[len(start) :] for text in texts]
+    texts: list[str] = []
+    torch.manual_seed(seed)
+    while len(texts) < num_samples:
+        output = model.generate(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            generation_config=GenerationConfig(
+                **settings,
+                num_return_sequences=min(num_samples - len(texts), MAX_ROWS),
+                bos_token_id=tokenizer.bos_token_id,
+                eos_token_id=tokenizer.eos_token_id,
+                pad_token_id=tokenizer.pad_token_id,
+            ),
+        )  # (rows, T + new) int64
+        texts += [text[len(start) :] for text in tokenizer.batch_decode(output, skip_special_tokens=True)]
+    return texts
 
 
 def generate_from(model_dir: Path, prompt: str, num_samples: int, seed: int) -> list[str] | None:

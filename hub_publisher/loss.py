@@ -24,19 +24,49 @@ def collate(sequences: Sequence[Sequence[int]], pad_id: int) -> tuple[Any, Any]:
     return input_ids, labels
 
 
-def summed_loss(model: Any, input_ids: Any, labels: Any) -> Any:
-    """Sum over predicted tokens of -ln p, in nats, as a float32 scalar: divide by `num_predicted` for the mean."""
+def row_losses(model: Any, input_ids: Any, labels: Any) -> Any:
+    """Sum over the predicted tokens of each row of -ln p, in nats: (B,) float32, 0 for a row of padding."""
     import torch
 
     logits = model(input_ids=input_ids).logits[:, :-1]  # (B, T - 1, V)
-    return torch.nn.functional.cross_entropy(
-        logits.float().flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="sum"
-    )
+    each = torch.nn.functional.cross_entropy(
+        logits.float().flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="none"
+    )  # (B * (T - 1),) float32
+    return each.view(len(labels), -1).sum(1)
+
+
+def summed_loss(model: Any, input_ids: Any, labels: Any) -> Any:
+    """The rows' losses together, in nats, as a float32 scalar: divide by `num_predicted` for the mean."""
+    return row_losses(model, input_ids, labels).sum()
 
 
 def num_predicted(sequences: Sequence[Sequence[int]]) -> int:
     """Tokens that are predicted: all but the BOS of each sequence."""
     return sum(len(row) - 1 for row in sequences)
+
+
+def sequence_losses(
+    model: Any, sequences: Sequence[Sequence[int]], pad_id: int, tokens_per_batch: int, accelerator: Any = None
+) -> Any:
+    """Nats of each of the `sequences`, each alone, BOS to EOS: (N,) float64 on the device that computed them.
+
+    Under several processes each computes its share and all return the same.
+    """
+    import torch
+
+    rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
+    device = accelerator.device if accelerator else model.device
+    losses = torch.zeros(len(sequences), dtype=torch.float64, device=device)
+    was_training = model.training
+    model.eval()
+    with torch.no_grad():
+        for batch in plan_batches(list(map(len, sequences)), tokens_per_batch, seed=0, epoch=0):
+            share = share_of(batch, rank, world)
+            input_ids, labels = collate([sequences[index] for index in share], pad_id)  # (B, T) int64
+            rows = row_losses(model, input_ids.to(device), labels.to(device))
+            losses[list(share)] = rows[: len(share)].double()  # without the row of padding of an empty share
+    model.train(was_training)
+    return accelerator.reduce(losses, "sum") if accelerator else losses
 
 
 def mean_loss(
@@ -46,19 +76,5 @@ def mean_loss(
 
     Under several processes each computes its share and all return the same mean.
     """
-    import torch
-
-    rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
-    device = accelerator.device if accelerator else model.device
-    total = torch.zeros((), dtype=torch.float64, device=device)
-    was_training = model.training
-    model.eval()
-    with torch.no_grad():
-        for batch in plan_batches(list(map(len, sequences)), tokens_per_batch, seed=0, epoch=0):
-            share = [sequences[index] for index in share_of(batch, rank, world)]
-            input_ids, labels = collate(share, pad_id)  # (B, T) int64
-            total += summed_loss(model, input_ids.to(device), labels.to(device))
-    model.train(was_training)
-    if accelerator:
-        total = accelerator.reduce(total, "sum")
-    return float(total / num_predicted(sequences))
+    losses = sequence_losses(model, sequences, pad_id, tokens_per_batch, accelerator)
+    return float(losses.sum() / num_predicted(sequences))
