@@ -69,19 +69,27 @@ class Config:
         ("My dream is", "Today I", "The best thing about", "Nobody tells you that"),
         "Prompt of the samples and of the widget; repeat it for several.",
     )
-    num_samples: int = _option(5, "Samples drawn for each prompt.")
+    num_samples: int = _option(5, "Samples shown for each prompt.")
+    num_measured_samples: int = _option(100, "Samples drawn from each model, over all prompts, to measure copying.")
     temperature: float = _option(1.0, "Sampling temperature.")
     top_p: float = _option(0.95, "Share of the probability mass that sampling draws from.")
 
+    contact: str | None = _option(None, "Where people ask for removal: an https:// address or an e-mail address.")
+    dataset: str | None = _option(None, "Id of the posts' data set on the Hub, when they are published there.")
+    template: Path | None = _option(None, "Jinja template of the card, or a folder that replaces parts of ours.")
+    eval_results: Path | None = _option(None, "YAML file of benchmark results, published as .eval_results/.")
+    grid_intensity: float | None = _option(None, "Grams of CO2-equivalent per kWh of the electricity used here.")
+
     wandb: str = _option("auto", "Weights & Biases: auto, online, offline or disabled.")
     wandb_project: str = _option("hub-publisher", "Weights & Biases project.")
+    dataset_artifact: str = _option("full", "What Weights & Biases may hold of the posts: full, ids or none.")
 
     runs_dir: Path = _option(Path("runs"), "Folder that holds one folder for each publication.")
     hub_dir: Path = _option(Path("runs/.hub"), "Folder of the local Hub's repositories.")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "handle", check_handle(self.handle))
-        for name in ("archive", "from_path", "accelerate_config", "runs_dir", "hub_dir"):
+        for name in ("archive", "from_path", "accelerate_config", "template", "eval_results", "runs_dir", "hub_dir"):
             value = getattr(self, name)
             object.__setattr__(self, name, Path(value).expanduser() if value is not None else None)
         object.__setattr__(self, "prompts", tuple(self.prompts))
@@ -134,9 +142,10 @@ def _check_names(config: Config) -> None:
     for name, choices in (
         ("dtype", ("bfloat16", "float32")),
         ("wandb", ("auto", "online", "offline", "disabled")),
+        ("dataset_artifact", ("full", "ids", "none")),
     ):
         if getattr(config, name) not in choices:
-            raise UsageError(f"--{name} {getattr(config, name)!r} is not one of {', '.join(choices)}.")
+            raise UsageError(f"--{name.replace('_', '-')} {getattr(config, name)!r} is not one of {', '.join(choices)}.")
     if not config.prompts or not all(prompt.strip() for prompt in config.prompts):
         raise UsageError("--prompts holds an empty prompt.", "Give each prompt at least one word.")
 
@@ -153,6 +162,8 @@ def _check_numbers(config: Config) -> None:
     for name in ("learning_rate", "max_grad_norm", "temperature"):
         _require(config, name, getattr(config, name) > 0, "above 0")
     _require(config, "num_samples", config.num_samples >= 1, "at least 1")
+    _require(config, "num_measured_samples", config.num_measured_samples >= 1, "at least 1")
+    _require(config, "grid_intensity", config.grid_intensity is None or config.grid_intensity >= 0, "0 or more")
     _require(config, "num_processes", config.num_processes is None or config.num_processes >= 1, "at least 1")
     _require(config, "heldout_ratio", 0 < config.heldout_ratio < 1, "between 0 and 1")
     _require(config, "warmup_ratio", 0 <= config.warmup_ratio < 1, "from 0 to below 1")

@@ -17,7 +17,15 @@ from multiprocessing.pool import ThreadPool
 from typing import Any, TypeVar
 
 import httpx2
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants, set_client_factory
+from huggingface_hub import (
+    CommitOperationAdd,
+    CommitOperationDelete,
+    HfApi,
+    constants,
+    get_session,
+    hf_hub_url,
+    set_client_factory,
+)
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -25,7 +33,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils import build_hf_headers, disable_progress_bars, hf_raise_for_status
 from huggingface_hub.utils._http import default_client_factory, parse_ratelimit_headers
 
 from hub_publisher.errors import HubError
@@ -90,7 +98,7 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class RemoteRepo:
-    """A repository's main branch at one commit."""
+    """A repository at one commit."""
 
     head: str
     private: bool
@@ -136,10 +144,10 @@ class HubClient:
         """The token's owner, as the Hub describes it."""
         return self.api.whoami()
 
-    def look(self, repo_id: str) -> RemoteRepo | None:
-        """The repository at the head of its main branch, or None when there is none."""
+    def look(self, repo_id: str, revision: str | None = None) -> RemoteRepo | None:
+        """The repository at the head of its main branch, or of `revision`, or None when there is none."""
         try:
-            info = self.api.model_info(repo_id, timeout=self.patience.answer_seconds)
+            info = self.api.model_info(repo_id, revision=revision, timeout=self.patience.answer_seconds)
         except HfHubHTTPError as error:
             is_missing = isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError)
             if is_missing or error.response.status_code == 404:
@@ -157,14 +165,45 @@ class HubClient:
             if isinstance(entry, RepoFile)
         }
 
+    def read(self, repo_id: str, path: str, revision: str) -> bytes:
+        """The content of one file of the repository at `revision`, which names a commit."""
+        # hf_hub_download would fill the user's cache, and hides what failed behind "not found on the disk".
+        address = hf_hub_url(repo_id, path, revision=revision, endpoint=self.endpoint)
+        headers = build_hf_headers(token=self.api.token)
+        response = get_session().get(address, headers=headers, follow_redirects=True)
+        hf_raise_for_status(response)
+        return response.content
+
+    def download(self, repo_id: str, revision: str, folder: str) -> None:
+        """Every file of the repository at `revision`, into `folder`."""
+        self.api.snapshot_download(repo_id, revision=revision, local_dir=folder)
+
+    def pull_request(self, repo_id: str, title: str, description: str) -> int:
+        """The number of the open pull request of this title by this token's user, opened when there is none.
+
+        Opening one and committing to it are two requests, so that a lost answer never leaves a second one behind.
+        """
+        me = self.whoami()["name"]
+        known = self.api.get_repo_discussions(
+            repo_id, author=me, discussion_type="pull_request", discussion_status="open"
+        )
+        numbers = [discussion.num for discussion in known if discussion.title == title]
+        if numbers:
+            return int(numbers[0])
+        return int(self.api.create_pull_request(repo_id, title=title, description=description).num)
+
     def create(self, repo_id: str, private: bool) -> None:
         """Create the repository; one that is already there is left as it is."""
         self.api.create_repo(repo_id, private=private, exist_ok=True)
 
-    def commit(self, repo_id: str, operations: list[Operation], parent: str, message: str) -> str:
-        """All operations in one commit on top of `parent`. Returns the commit's full hash."""
+    def commit(
+        self, repo_id: str, operations: list[Operation], parent: str, message: str, revision: str | None = None
+    ) -> str:
+        """All operations in one commit on top of `parent`, on main or on `revision`. Returns its full hash."""
         try:
-            info = self.api.create_commit(repo_id, operations=operations, commit_message=message, parent_commit=parent)
+            info = self.api.create_commit(
+                repo_id, operations=operations, commit_message=message, parent_commit=parent, revision=revision
+            )
         except (HfHubHTTPError, json.JSONDecodeError):
             raise
         except ValueError as error:  # validate-yaml's verdict on the card, or the LFS server's on one file

@@ -1,13 +1,16 @@
 """Where a publication goes, and whether its token may write there: asked before any work is done."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from huggingface_hub import get_token
 from huggingface_hub.errors import OIDCError
 
+from hub_publisher import localhub
 from hub_publisher.config import HUGGING_FACE, LOCAL, Config
 from hub_publisher.errors import HubError, UsageError
 from hub_publisher.hub_client import PATIENCE, HubClient, Patience
@@ -36,6 +39,34 @@ class Target:
     def visibility(self) -> str:
         """ "public" or "private"."""
         return "private" if self.private else "public"
+
+
+class Hub(NamedTuple):
+    """Where a Hub answers, and the token for it."""
+
+    endpoint: str
+    token: str | None
+    is_local: bool
+
+
+@contextmanager
+def open_hub(config: Config) -> Iterator[Hub]:
+    """The Hub on the network, or the embedded one, served for as long as this lasts."""
+    where = choose_hub(config)
+    if where != LOCAL:
+        yield Hub(where, find_token(), is_local=False)
+        return
+    # A proxy that the network needs must not be asked for the server in the next process.
+    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
+    with localhub.start(config.hub_dir) as hub:
+        yield Hub(hub.url, hub.token, is_local=True)
+
+
+@contextmanager
+def open_target(config: Config) -> Iterator[Target]:
+    """Where to publish, checked: the Hub is there and this token may write."""
+    with open_hub(config) as hub:
+        yield preflight(config, *hub)
 
 
 def choose_hub(config: Config) -> str:

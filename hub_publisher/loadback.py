@@ -5,31 +5,21 @@ repository), its cache is empty, and what it prints besides the posts is kept fo
 """
 
 import json
-import os
-import re
-import shutil
 import subprocess
-import sys
-import tempfile
 import time
 
 from hub_publisher.config import Config
 from hub_publisher.disk import fingerprint, write_record
 from hub_publisher.errors import HubError
 from hub_publisher.hardware import multiplies_bfloat16
+from hub_publisher.reader import TIMEOUT_SECONDS, complaints, run_python
 from hub_publisher.records import LoadBack, Receipt
 
 RECORD = "loadback.json"
 NUM_POSTS = 5
-CACHE = ".loadback-"
-TIMEOUT_SECONDS = 900
-# Loading bars are no complaints; everything else on stderr is.
-PROGRESS = re.compile(r"[^\r\n]*(?:\d+%\|[^\r\n]*\||\d+(?:\.\d+)?(?:it|s|B|kB|MB)/(?:s|it)\])[^\r\n]*")
 
-# What the card tells its reader to type, after a thread that ends the process when stdin does: with its publisher.
-SNIPPET = """
-import json, os, sys, threading
-threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+_SCRIPT = """
+import json
 from transformers import pipeline, set_seed
 repo_id, prompt, num_posts, seed, options = json.loads(sys.argv[1])
 generator = pipeline("text-generation", model=repo_id, **options)
@@ -59,7 +49,7 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
         fingerprint=expected_fingerprint(config, receipt),
         prompt=config.prompts[0],
         texts=tuple(json.loads(child.stdout.splitlines()[-1])),
-        stderr="\n".join(line for line in PROGRESS.sub("", child.stderr).split("\n") if line.strip()),
+        stderr=complaints(child),
         seconds=time.monotonic() - started,
     )
     write_record(config.run_dir / RECORD, record)
@@ -69,26 +59,16 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
 def _run(config: Config, receipt: Receipt, token: str) -> subprocess.CompletedProcess[str]:
     # Published in bfloat16, the model loads as that; a processor that only emulates it would need minutes to write.
     options = {} if multiplies_bfloat16() else {"dtype": "float32"}
-    arguments = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed, options])
-    environment = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
-    environment["HF_ENDPOINT"] = receipt.endpoint
+    if receipt.pull_request:
+        options["revision"] = f"refs/pr/{receipt.pull_request}"
+    argument = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed, options])
+    environment = {"HF_ENDPOINT": receipt.endpoint}
     if receipt.visibility == "private":
         environment["HF_TOKEN"] = token
-    for left in config.run_dir.glob(f"{CACHE}*"):  # by a run that was killed here
-        shutil.rmtree(left, ignore_errors=True)
-    reading, writing = os.pipe()
     try:
-        with tempfile.TemporaryDirectory(dir=config.run_dir, prefix=CACHE) as cache:
-            return subprocess.run(
-                [sys.executable, "-c", SNIPPET, arguments],
-                stdin=reading, capture_output=True, encoding="utf-8", errors="replace", check=False,
-                env=environment | {"HF_HOME": cache}, cwd=cache, timeout=TIMEOUT_SECONDS,
-            )  # fmt: skip
+        return run_python(_SCRIPT, argument, config.run_dir, environment)
     except subprocess.TimeoutExpired as error:
         raise HubError(
             f"{receipt.repo_id} was published, but did not load back within {TIMEOUT_SECONDS} s.",
             "Run the same command again; it goes on from here.",
         ) from error
-    finally:
-        os.close(reading)
-        os.close(writing)

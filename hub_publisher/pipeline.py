@@ -1,10 +1,9 @@
 """publish(config): the whole story in order. Each stage is skipped when its record is there and up to date.
 
-fetch -> curate -> finetune -> evaluate -> card -> push -> load back
+fetch -> curate -> finetune -> evaluate -> try the snippet -> card -> push -> load back
 """
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +11,24 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from hub_publisher import base_model, card, curate, evaluate, finetune, loadback, localhub, push, sources, tracking
+from hub_publisher import (
+    base_model,
+    card,
+    curate,
+    evaluate,
+    finetune,
+    inference,
+    loadback,
+    push,
+    snippet,
+    sources,
+    tracking,
+)
 from hub_publisher.base_model import BaseModel
-from hub_publisher.config import LOCAL, Config
+from hub_publisher.config import Config
 from hub_publisher.disk import read_record, read_timeline, write_bytes
 from hub_publisher.errors import PublisherError
-from hub_publisher.hub_target import Target, choose_hub, find_token, preflight
+from hub_publisher.hub_target import Target, open_target
 from hub_publisher.records import (
     RECORDS,
     BaseModelRecord,
@@ -26,6 +37,7 @@ from hub_publisher.records import (
     Evaluation,
     LoadBack,
     Receipt,
+    Snippet,
     StageRecord,
     Timeline,
     Tracking,
@@ -46,11 +58,14 @@ class Publication(NamedTuple):
     evaluation: Evaluation
 
 
-def publish(config: Config, say: Say = lambda line: None, force: str | None = None) -> Publication:
+def publish(
+    config: Config, say: Say = lambda line: None, force: str | None = None, create_pr: bool = False
+) -> Publication:
     """Take the posts of an account to a published model that loads by its id.
 
     `say` is told, a line at a time, what happens. `force` names a stage (a key of RECORDS) to do again together with
-    all that follow it. Raises PublisherError; calling it again goes on where it stopped.
+    all that follow it. With `create_pr` what changes is proposed as a pull request. Raises PublisherError; calling it
+    again goes on where it stopped.
     """
     with _alone(config), open_target(config) as target:
         if force:
@@ -67,16 +82,11 @@ def publish(config: Config, say: Say = lambda line: None, force: str | None = No
         with tracking.open_run(config, tracked, "train", do.settings(curation)) as run:
             training = do.train(curation, run)
             evaluation = do.evaluate(curation, training)
+            tried = do.try_snippet(training)
             tracked = tracking.current(config) or tracked
-            rendered = do.stage(
-                "card",
-                Card,
-                card.expected_fingerprint(
-                    config, target.repo_id, curation, training, evaluation, tracked, target.endpoint
-                ),
-                lambda: card.render(config, target.repo_id, curation, training, evaluation, tracked, target.endpoint),
-            )
-            receipt = do.push(rendered)
+            rendered = do.render(curation, training, evaluation, tried, tracked)
+            receipt = do.push(rendered, create_pr)
+            do.tell_who_serves(receipt)
             tracking.record_publication(run, evaluation, config, receipt)
         for warning in run.warnings:
             say(f"      warning: {warning}")
@@ -143,6 +153,7 @@ class Stages:
 
         def work() -> Training:
             card.check_early(self.config, self.target.repo_id, self.base.record, curation.languages)
+            card.check_prompts(self.config, self.config.prompts)
             with tracking.follow(run, self.config.run_dir / "training-log.jsonl"):
                 return finetune.finetune(self.config, curation, self.base)
 
@@ -164,16 +175,51 @@ class Stages:
         )
         return evaluation
 
-    def push(self, rendered: Card) -> Receipt:
+    def try_snippet(self, training: Training) -> Snippet:
+        """Run the card's code on the model before it is published."""
+        repo_id = self.target.repo_id
+        expected = snippet.expected_fingerprint(self.config, repo_id, training)
+        return self.stage("snippet", Snippet, expected, lambda: snippet.run_snippet(self.config, repo_id, training))
+
+    def render(
+        self,
+        curation: Curation,
+        training: Training,
+        evaluation: Evaluation,
+        tried: Snippet,
+        tracked: Tracking | None,
+    ) -> Card:
+        """Write the card from the records."""
+        records = (self.config, self.target.repo_id, curation, training, evaluation, tried, tracked)
+        expected = card.expected_fingerprint(*records, self.target.endpoint)
+        rendered = self.stage("card", Card, expected, lambda: card.render(*records, self.target.endpoint))
+        if rendered.missing_fonts:
+            self.say(f"      note: {card.font_remedy(rendered.missing_fonts)}")
+        return rendered
+
+    def push(self, rendered: Card, create_pr: bool = False) -> Receipt:
         """Publish, unless the Hub still holds exactly this."""
         before = read_record(self.config.run_dir / RECORDS["push"], Receipt)
         current = before is not None and push.remote_is_current(self.target, before)
         expected = push.expected_fingerprint(self.config, self.target, rendered)
-        receipt = self.stage(
-            "push", Receipt, expected, lambda: push.push(self.config, self.target, rendered), current=current
-        )
+
+        def work() -> Receipt:
+            receipt = push.push(self.config, self.target, rendered, create_pr=create_pr)
+            for note in receipt.notes:
+                self.say(f"      README.md: {note}")
+            return receipt
+
+        receipt = self.stage("push", Receipt, expected, work, current=current)
+        if receipt.pull_request:
+            self.say(f"      proposed as {self.target.url}/discussions/{receipt.pull_request}; main is as it was")
         # A local Hub may have another port than last time.
         return receipt.model_copy(update={"endpoint": self.target.endpoint, "url": self.target.url})
+
+    def tell_who_serves(self, receipt: Receipt) -> None:
+        """Say whether the page has a live widget. The local Hub has its own."""
+        if not self.target.is_local:
+            for line in inference.inference_status(self.target, receipt).splitlines():
+                self.say(f"      {line}")
 
     def announce(self, timeline: Timeline, tracked: Tracking, base: str) -> None:
         """State what will happen where, before it does."""
@@ -206,19 +252,6 @@ def describe_base(base: BaseModelRecord) -> str:
     if base.substituted_for:
         return f"{name} (bundled), because {base.substituted_for} is neither cached nor reachable"
     return name
-
-
-@contextmanager
-def open_target(config: Config) -> Iterator[Target]:
-    """Where to publish, checked: the Hub on the network, or the embedded one, served for as long as this lasts."""
-    where = choose_hub(config)
-    if where != LOCAL:
-        yield preflight(config, where, find_token(), is_local=False)
-        return
-    # A proxy that the network needs must not be asked for the server in the next process.
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
-    with localhub.start(config.hub_dir) as hub:
-        yield preflight(config, hub.url, hub.token, is_local=True)
 
 
 @contextmanager

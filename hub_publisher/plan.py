@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from hub_publisher import card, curate, evaluate, finetune, loadback, push, sources, tracking
+from hub_publisher import card, curate, evaluate, finetune, loadback, push, snippet, sources, tracking
 from hub_publisher.config import Config
 from hub_publisher.disk import is_done, read_record, read_timeline
-from hub_publisher.hub_target import Target
-from hub_publisher.pipeline import Say, Stages, open_target
-from hub_publisher.records import RECORDS, Card, Curation, Evaluation, LoadBack, Receipt, Tracking, Training
+from hub_publisher.hub_target import Target, open_target
+from hub_publisher.pipeline import Say, Stages
+from hub_publisher.records import RECORDS, Card, Curation, Evaluation, LoadBack, Receipt, Snippet, Tracking, Training
 
 
 def plan(config: Config, say: Say = lambda line: None, force: str | None = None) -> list[tuple[str, str]]:
@@ -49,9 +49,13 @@ def _done_stages(config: Config, target: Target) -> Iterator[str]:
     if evaluation is None or evaluation.fingerprint != evaluate.expected_fingerprint(config, curation, training):
         return
     yield "evaluate"
+    tried = read_record(run_dir / RECORDS["snippet"], Snippet)
+    if tried is None or tried.fingerprint != snippet.expected_fingerprint(config, target.repo_id, training):
+        return
+    yield "snippet"
     tracked = read_record(run_dir / "tracking.json", Tracking)
     expected = card.expected_fingerprint(
-        config, target.repo_id, curation, training, evaluation, tracked, target.endpoint
+        config, target.repo_id, curation, training, evaluation, tried, tracked, target.endpoint
     )
     rendered = read_record(run_dir / RECORDS["card"], Card)
     if rendered is None or rendered.fingerprint != expected:

@@ -13,13 +13,18 @@ from hub_publisher.records import (
     POSTS,
     Account,
     BaseModelRecord,
+    Comparison,
     Curation,
     EpochEval,
     Evaluation,
+    Interval,
     KeptPost,
     LogPoint,
+    Memorisation,
     Metrics,
     Samples,
+    Snippet,
+    TextStatistics,
     TrackedRun,
     Tracking,
     Training,
@@ -163,6 +168,9 @@ def metrics(loss: float, **changes: Any) -> Metrics:
         "eval_loss": loss,
         "perplexity": math.exp(loss),
         "bits_per_byte": loss / 2.9,
+        "eval_loss_interval": Interval(low=loss - 0.11, high=loss + 0.12),
+        "perplexity_interval": Interval(low=math.exp(loss - 0.11), high=math.exp(loss + 0.12)),
+        "bits_per_byte_interval": Interval(low=(loss - 0.11) / 2.9, high=(loss + 0.12) / 2.9),
         "num_posts": 24,
         "num_tokens": 611,
         "num_bytes": 1402,
@@ -170,11 +178,44 @@ def metrics(loss: float, **changes: Any) -> Metrics:
     return Metrics(**{**facts, **changes})
 
 
+def comparison(**changes: Any) -> Comparison:
+    facts = {
+        "eval_loss_difference": -1.11,
+        "eval_loss_difference_interval": Interval(low=-1.31, high=-0.92),
+        "num_posts_better": 23,
+        "num_resamples": 2000,
+    }
+    return Comparison(**{**facts, **changes})
+
+
+def memorisation(**changes: Any) -> Memorisation:
+    """Two of a hundred texts copy, none of the base model's, one of the held-out posts."""
+
+    def texts(number: int, copied: int, longest: int, familiar: float) -> TextStatistics:
+        return TextStatistics(
+            num_texts=number,
+            num_copied=copied,
+            longest_copy=longest,
+            novelty={n: 1 - familiar / n for n in (2, 3, 4, 5)},
+            distinct={1: 0.41 - familiar / 10, 2: 0.82 - familiar / 10, 3: 0.97},
+        )
+
+    facts = {
+        "copy_words": 8,
+        "num_words": 187,
+        "tuned": texts(100, 2, 12, 0.9),
+        "base": texts(100, 0, 4, 0.31),
+        "heldout": texts(24, 1, 8, 0.77),
+        "excess": 0.02 - 1 / 24,
+    }
+    return Memorisation(**{**facts, **changes})
+
+
 def samples() -> tuple[Samples, ...]:
-    """Two prompts; the second text of the first repeats a post."""
+    """Two prompts; the second text of the first repeats a post and is withheld."""
     dream = Samples(
         prompt="My dream is",
-        tuned=(" a ledger\nwith room for every wave", COPIED, " quiet | salted * and _kept_"),
+        tuned=(" a ledger\nwith room for every wave", None, " quiet | salted * and _kept_"),
         base=(" to be a doctor, @someone at https://example.com", " the same as yours", ""),
     )
     today = Samples(
@@ -190,6 +231,8 @@ def evaluation(**changes: Any) -> Evaluation:
         "fingerprint": "e" * 64,
         "base": metrics(5.02),
         "tuned": metrics(3.91),
+        "comparison": comparison(),
+        "memorisation": memorisation(),
         "samples": samples(),
         "sampling": SAMPLING,
         "seed": 42,
@@ -198,10 +241,23 @@ def evaluation(**changes: Any) -> Evaluation:
     return Evaluation(**{**facts, **changes})
 
 
+def snippet(**changes: Any) -> Snippet:
+    code = (
+        "from transformers import pipeline, set_seed\n\n"
+        f'generator = pipeline("text-generation", model="{REPO_ID}")\n'
+        'set_seed(42)\nfor post in generator("My dream is", num_return_sequences=3):\n'
+        '    print(post["generated_text"])\n'
+    )
+    printed = ("My dream is a boat that\nkeeps its own log", None, "My dream is to ```fence``` the tide")
+    facts = {"fingerprint": "s" * 64, "code": code, "printed": printed, "stderr": "", "seconds": 11.3}
+    return Snippet(**{**facts, **changes})
+
+
 def tracking() -> Tracking:
+    artifacts = {"tide_clerk-raw-dataset": "v0", "tide_clerk-train-dataset": "v3"}
     runs = {
         "train": TrackedRun(run_id="r2", url=TRAIN_LINK, finished=True),
-        "preprocess": TrackedRun(run_id="r1", url=PREPROCESS_LINK, finished=True),
+        "preprocess": TrackedRun(run_id="r1", url=PREPROCESS_LINK, finished=True, artifacts=artifacts),
     }
     return Tracking(mode="online", reason="a key is set", project="hub-publisher", entity="tide", runs=runs)
 
@@ -218,4 +274,4 @@ def publication(folder: Path, **config: Any) -> tuple[Any, ...]:
     settings = Config(handle="tide_clerk", runs_dir=folder, learning_rate=2e-4, **config)
     settings.run_dir.mkdir(parents=True, exist_ok=True)
     draw_avatar(settings.run_dir)
-    return settings, REPO_ID, curation(settings.run_dir), training(), evaluation(), tracking()
+    return settings, REPO_ID, curation(settings.run_dir), training(), evaluation(), snippet(), tracking()

@@ -10,12 +10,13 @@ from mdit_py_plugins.footnote import footnote_plugin
 JOINER = "\u2060"
 # Everything a card's page may be read with: HTML, tables, bare addresses as links, footnotes, formulas.
 PARSER = MarkdownIt("gfm-like", {"html": True}).use(footnote_plugin).use(dollarmath_plugin)
+_HASH = re.compile(" sha256=[0-9a-f]{64}(?= -->$)", re.MULTILINE)  # of a region's content, so of its words
 _TEXT = ("text", "text_special", "softbreak")
 
 
 def shape(markdown: str) -> list[tuple]:
-    """Every block and inline element in order, with the address of links and images; no words, no <br>."""
-    return [item for token in PARSER.parse(markdown) for item in _items(token)]
+    """Every block and inline element in order, with the address of links and images; no words, no <br>, no hashes."""
+    return [item for token in PARSER.parse(_HASH.sub("", markdown)) for item in _items(token)]
 
 
 def _items(token: Token) -> list[tuple]:

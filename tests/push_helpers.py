@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from hub_publisher.config import Config
 from hub_publisher.disk import sha256_of
+from hub_publisher.readme.regions import seal
 from hub_publisher.records import Card
 
 PUSH = """
@@ -38,10 +39,16 @@ def make_publication(root: Path, name: str) -> tuple[Config, Card]:
     weights = numpy.random.default_rng(crc32(name.encode())).standard_normal(100_000).astype(numpy.float32)
     save_file({"weights": weights}, model / "model.safetensors")
     (model / "config.json").write_text('{"model_type": "gpt2"}\n')
-    (model / "README.md").write_text("---\nlicense: apache-2.0\n---\n\n# A card\n")
+    write_card(config, "# A card\n")
     (model / "figures" / "loss.png").write_bytes(b"\x89PNG " + name.encode())
     files = {path: sha256_of(model / path) for path in ("README.md", "figures/loss.png")}
     return config, Card(fingerprint=f"card of {name}", files=files)
+
+
+def write_card(config: Config, body: str) -> None:
+    """README.md as the card stage leaves it: front matter, and a body in a sealed region."""
+    page = f'---\nlicense: "apache-2.0"\n---\n\n{seal(body)}'
+    (config.run_dir / "model" / "README.md").write_text(page)
 
 
 def push_in_a_process(runs_dir: Path, url: str, token: str, repo_id: str) -> subprocess.Popen[bytes]:

@@ -21,9 +21,11 @@ from PIL import Image
 from hub_publisher import card
 from hub_publisher.card import avatar, figures
 from hub_publisher.card.inputs import gather
-from hub_publisher.card.page import environment
+from hub_publisher.card.metadata import build
+from hub_publisher.card.page import context, environment, render_page
 from hub_publisher.disk import read_record, sha256_of
 from hub_publisher.errors import CardError
+from hub_publisher.readme import frontmatter
 from hub_publisher.records import Card
 
 GOLDEN = Path(__file__).parent / "golden" / "model_card.md"
@@ -34,18 +36,29 @@ def arguments(tmp_path: Path) -> tuple[Any, ...]:
     return card_records.publication(tmp_path)
 
 
+NAMES = ("config", "repo_id", "curation", "training", "evaluation", "snippet", "tracking")
+
+
+def inputs_of(arguments: tuple[Any, ...], **changes: Any) -> Any:
+    """What the card is made from, with some records replaced."""
+    given = {"endpoint": card.HUGGING_FACE_URL, **dict(zip(NAMES, arguments, strict=True)), **changes}
+    accounts, run_dir = given["curation"].accounts, given["config"].run_dir
+    return gather(**{"has_avatar": avatar.draw(run_dir, accounts) is not None, **given})
+
+
 def page_of(arguments: tuple[Any, ...], **changes: Any) -> str:
     """README.md of the records with some of them replaced, without drawing its figures."""
-    names = ("config", "repo_id", "curation", "training", "evaluation", "tracking")
-    given = {"endpoint": card.HUGGING_FACE_URL, **dict(zip(names, arguments, strict=True)), **changes}
-    inputs = gather(**given)
-    return card.readme(inputs, {}, avatar.draw(given["config"].run_dir, inputs.curation.accounts) is not None)
+    inputs = inputs_of(arguments, **changes)
+    return frontmatter.dump(build(inputs)) + "\n" + render_page(context(inputs, {}), inputs_template(changes))
+
+
+def inputs_template(changes: dict[str, Any]) -> Path | None:
+    return changes["config"].template if "config" in changes else None
 
 
 def rendered(arguments: tuple[Any, ...], **changes: Any) -> str:
     """README.md as it lies there after rendering everything."""
-    names = ("config", "repo_id", "curation", "training", "evaluation", "tracking")
-    card.render(**{**dict(zip(names, arguments, strict=True)), **changes})
+    card.render(**{**dict(zip(NAMES, arguments, strict=True)), **changes})
     return (arguments[0].run_dir / "model" / "README.md").read_text()
 
 
@@ -68,7 +81,8 @@ def test_the_record_names_every_file_as_it_lies_there(arguments: tuple[Any, ...]
     run_dir = arguments[0].run_dir
     names = {
         "README.md",
-        *(f"figures/{name}.png" for name in ("avatar", "pipeline", "loss", "months", "lengths", "dropped")),
+        "manifest.json",
+        *(f"figures/{name}.png" for name in ("avatar", "social", "pipeline", "loss", "months", "lengths", "dropped")),
     }
     assert set(made.files) == names
     assert {name: sha256_of(run_dir / "model" / name) for name in names} == made.files
@@ -85,24 +99,24 @@ def test_figures_of_an_earlier_card_go(arguments: tuple[Any, ...]) -> None:
 
 
 def test_the_fingerprint_covers_what_the_page_says(arguments: tuple[Any, ...]) -> None:
-    config, repo_id, curation, training, evaluation, tracking = arguments
+    config, repo_id, curation, training, evaluation, tried, tracking = arguments
     offline = tracking.model_copy(update={"runs": {}})
     elsewhere = curation.model_copy(update={"fingerprint": "d" * 64})
     found = {
-        card.expected_fingerprint(config, repo_id, curation, training, evaluation, tracking),
-        card.expected_fingerprint(config, "other/name", curation, training, evaluation, tracking),
-        card.expected_fingerprint(config, repo_id, elsewhere, training, evaluation, tracking),
-        card.expected_fingerprint(config, repo_id, curation, training, evaluation, offline),
+        card.expected_fingerprint(config, repo_id, curation, training, evaluation, tried, tracking),
+        card.expected_fingerprint(config, "other/name", curation, training, evaluation, tried, tracking),
+        card.expected_fingerprint(config, repo_id, elsewhere, training, evaluation, tried, tracking),
+        card.expected_fingerprint(config, repo_id, curation, training, evaluation, tried, offline),
         card.expected_fingerprint(*arguments, endpoint="http://127.0.0.1:8000"),
     }
     assert len(found) == 5
-    assert card.expected_fingerprint(*arguments[:5], offline) == card.expected_fingerprint(*arguments[:5], None)
+    assert card.expected_fingerprint(*arguments[:6], offline) == card.expected_fingerprint(*arguments[:6], None)
 
 
 def test_links_to_tracked_runs_are_there_or_not_at_all(arguments: tuple[Any, ...]) -> None:
     assert f"[train run]({card_records.TRAIN_LINK})" in page_of(arguments)
-    run = arguments[5].runs["train"].model_copy(update={"url": None, "directory": "wandb/offline-run-1"})
-    offline = arguments[5].model_copy(update={"mode": "offline", "runs": {"train": run}})
+    run = arguments[6].runs["train"].model_copy(update={"url": None, "directory": "wandb/offline-run-1"})
+    offline = arguments[6].model_copy(update={"mode": "offline", "runs": {"train": run}})
     for tracking in (offline, None):
         page = page_of(arguments, tracking=tracking)
         assert "Weights & Biases" not in page
@@ -210,7 +224,8 @@ def test_pictures_are_clear_and_their_colours_stand_out_on_both_pages(arguments:
     card.render(*arguments)
     for path in (arguments[0].run_dir / "model" / "figures").glob("*.png"):
         with Image.open(path) as picture:
-            assert picture.convert("RGBA").getpixel((0, 0))[3] == 0, path.name
+            # A social site is neither light nor dark: its preview brings a page of its own along.
+            assert picture.convert("RGBA").getpixel((0, 0))[3] == (255 if path.name == "social.png" else 0), path.name
             assert picture.info.keys() <= {"transparency"}, picture.info
     for colour in (figures.TEXT, figures.LINE, figures.ACCENT, figures.SECOND):
         assert min(contrast(colour, "#ffffff"), contrast(colour, "#0b0f19")) > 3.9, colour
@@ -266,7 +281,7 @@ def test_a_loss_that_is_no_number_stops_the_card(arguments: tuple[Any, ...]) -> 
     with pytest.raises(
         CardError, match=r"model-index\[0\].results\[0\].metrics\[0\].value: inf is not a finite number"
     ):
-        card.render(*arguments[:4], broken, None)
+        card.render(*arguments[:4], broken, *arguments[5:])
     assert not (arguments[0].run_dir / "card.json").exists()
 
 

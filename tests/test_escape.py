@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from markdown_shape import PARSER, shape, words_of
 
 from hub_publisher.card.inputs import Inputs, gather
-from hub_publisher.card.page import render_page
+from hub_publisher.card.page import context, render_page
 from hub_publisher.readme import escape
+from hub_publisher.snippet import PROMPT_LIMIT
 
 NASTY = (
     "# Heading", "\n\n# Heading\n", "## x ##", "---", "\n---\n", "===", "\n===\n", "- item", "* item", "+ item",
@@ -159,8 +160,8 @@ def test_shortening_leaves_no_mark_without_its_letter() -> None:
 def publication(folder: str) -> Inputs:
     from pathlib import Path
 
-    config, repo_id, curation, training, evaluation, tracking = card_records.publication(Path(folder))
-    return gather(config, repo_id, "https://huggingface.co", curation, training, evaluation, tracking)
+    config, repo_id, *records = card_records.publication(Path(folder))
+    return gather(config, repo_id, "https://huggingface.co", *records, has_avatar=True)
 
 
 def page_with(inputs: Inputs, name: str, prompt: str, text: str) -> str:
@@ -178,9 +179,11 @@ def page_with(inputs: Inputs, name: str, prompt: str, text: str) -> str:
             "versions": {"torch": escape.visible(text, "2")},
         }
     )
-    changes = {"curation": curation, "training": training, "posts": inputs.posts.__class__({}, (1,), frozenset())}
+    code = inputs.snippet.code.replace('"My dream is"', escape.python(prompt[:PROMPT_LIMIT]))
+    tried = inputs.snippet.model_copy(update={"code": code, "printed": (text, name)})
     evaluation = inputs.evaluation.model_copy(update={"samples": samples})
-    return render_page(Inputs(**{**vars(inputs), **changes, "evaluation": evaluation}), {}, has_avatar=True)
+    changes = {"curation": curation, "training": training, "evaluation": evaluation, "snippet": tried}
+    return render_page(context(inputs.model_copy(update={**changes, "contact": prompt or None}), {}))
 
 
 @given(name=texts, prompt=texts, text=texts)

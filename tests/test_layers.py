@@ -11,15 +11,17 @@ PACKAGE = Path(__file__).parent.parent / "hub_publisher"
 
 # A module may import from layers above its own. Stages share a layer and never import one another.
 LAYERS = [
-    {"errors", "hardware"},
+    {"errors", "hardware", "energy"},
     {"config"},
     {"records"},
     {"disk"},
-    {"base_model", "dataset", "tracking", "hub_client", "localhub", "readme"},
+    {"base_model", "bootstrap", "copying", "dataset", "tracking", "hub_client", "localhub", "readme", "reader"},
     {"loss", "generation", "hub_target"},
-    {"sources", "curate", "finetune", "evaluate", "card", "push", "loadback"},
+    {"repository"},
+    {"sources", "curate", "finetune", "evaluate", "snippet", "card", "push", "inference", "loadback"},
     {"pipeline"},
-    {"plan", "cli_options"},
+    {"plan", "refresh", "verify"},
+    {"sync"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

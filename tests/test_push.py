@@ -8,11 +8,11 @@ import pytest
 from card_records import training
 from faults import FaultProxy
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
-from push_helpers import make_publication
+from push_helpers import make_publication, write_card
 
 from hub_publisher.config import Config
 from hub_publisher.disk import read_record, sha256_of, write_record
-from hub_publisher.errors import HubError, PublisherError
+from hub_publisher.errors import CardError, HubError, PublisherError
 from hub_publisher.hub_client import Patience
 from hub_publisher.localhub import LocalHub
 from hub_publisher.push import (
@@ -106,7 +106,7 @@ def test_update_deletes_what_was_ours_and_leaves_what_was_not(publication: Publi
     model = config.run_dir / "model"
     (model / "figures" / "loss.png").unlink()
     (model / "figures" / "posts.png").write_bytes(b"\x89PNG another")
-    (model / "README.md").write_text("---\nlicense: apache-2.0\n---\n\n# Newer words\n")
+    write_card(config, "# Newer words\n")
     (model / ".README.md-x8s7").write_text("left by a crash")
     assert [tuple(row) for row in plan(config, target, QUICK)] == [
         ("README.md", (model / "README.md").stat().st_size, "changed"),
@@ -170,11 +170,15 @@ def test_nothing_to_push(publication: Publish, hub: LocalHub) -> None:
     assert error.value.message == f"{config.run_dir / 'model'} holds no model with a card yet."
 
 
-def test_card_that_the_hub_refuses(publication: Publish, hub: LocalHub) -> None:
+def test_card_that_the_hub_would_refuse_is_stopped_here(publication: Publish, hub: LocalHub) -> None:
     config, card = publication("refused")
-    (config.run_dir / "model" / "README.md").write_text("---\nlicense: [unclosed\n---\n")
-    with pytest.raises(HubError, match=r"refuses huggingtweets/refused: Invalid metadata in README\.md"):
-        push(config, aim(config, hub), card, QUICK)
+    for front_matter, fault in (
+        ("license: [unclosed", r"The front matter of README\.md cannot be read: expected ',' or '\]'"),
+        ("license: apache", "The Hub would refuse this card. license: 'apache' is not a licence id of the Hub"),
+    ):
+        (config.run_dir / "model" / "README.md").write_text(f"---\n{front_matter}\n---\n")
+        with pytest.raises(CardError, match=fault):
+            push(config, aim(config, hub), card, QUICK)
     assert commits(hub, "huggingtweets/refused") == []
 
 

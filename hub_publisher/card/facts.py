@@ -9,37 +9,20 @@ from typing import Any
 
 from hub_publisher import __version__
 from hub_publisher.card import words
-from hub_publisher.card.inputs import COPY_WORDS, Inputs
+from hub_publisher.card.inputs import Inputs
 from hub_publisher.config import BUNDLED_BASE_MODEL, Config
-from hub_publisher.readme.escape import NAME_LIMIT, Safe, link, python, shorten, visible
-from hub_publisher.records import Account
+from hub_publisher.readme.escape import NAME_LIMIT, TEXT_LIMIT, Safe, link, shorten, visible
+from hub_publisher.records import Account, Samples
 
-_SNIPPET_PROMPT_LIMIT = 200
+_WITHHELD_OUTPUT = "(withheld: it repeats a post)"
 _ORIGINS = {
     "x_archive": "read from an X data archive, which X gives to the owner of an account only",
     "files": "read from a file of posts",
     "sample": "taken from the sample that comes with hub_publisher: an account invented for it",
 }
-# Config fields that decide the weights, and that a default leaves out of the command.
-_REPRODUCED = (
-    "base_revision",
-    "min_posts",
-    "heldout_ratio",
-    "max_post_tokens",
-    "learning_rate",
-    "warmup_ratio",
-    "weight_decay",
-    "max_grad_norm",
-    "num_epochs",
-    "tokens_per_batch",
-    "gradient_accumulation_steps",
-    "seed",
-    "dtype",
-)
-READS = ("handle", *_REPRODUCED)
 
 
-def identity(inputs: Inputs, has_avatar: bool) -> dict[str, Any]:
+def identity(inputs: Inputs) -> dict[str, Any]:
     """Whose style it is, and what that does not mean."""
     accounts = inputs.curation.accounts
     return {
@@ -50,7 +33,7 @@ def identity(inputs: Inputs, has_avatar: bool) -> dict[str, Any]:
         "is_invented": all(account.source == "sample" for account in accounts),
         "num_posts": words.count(inputs.curation.num_train, "post"),
         "origins": words.listing(list(dict.fromkeys(_origin(account) for account in accounts))),
-        "has_avatar": has_avatar,
+        "has_avatar": inputs.has_avatar,
     }
 
 
@@ -60,12 +43,13 @@ def display_name(accounts: tuple[Account, ...]) -> str:
 
 
 def use(inputs: Inputs) -> dict[str, Any]:
-    """What the snippet and the sentences around it need."""
-    prompt = next((group.prompt for group in inputs.evaluation.samples), "My dream is")
+    """The snippet as it was run, what it printed, and the settings that it used."""
+    printed = inputs.snippet.printed
     return {
-        "repo_id": python(inputs.repo_id),
-        "prompt": python(prompt[:_SNIPPET_PROMPT_LIMIT]),
-        "num_texts": max((len(group.tuned) for group in inputs.evaluation.samples), default=1),
+        "code": inputs.snippet.code.rstrip("\n"),
+        "printed": "\n".join(_WITHHELD_OUTPUT if text is None else shorten(text, TEXT_LIMIT) for text in printed),
+        "num_printed": words.count(len(printed), "text"),
+        "names_dtype": "dtype=" in inputs.snippet.code,
         "settings": settings(inputs),
         "is_on_hugging_face": inputs.is_on_hugging_face,
     }
@@ -78,25 +62,27 @@ def settings(inputs: Inputs) -> list[tuple[str, str]]:
 
 def samples(inputs: Inputs) -> dict[str, Any]:
     """The samples of every prompt, side by side, and how many were withheld."""
-    groups = inputs.evaluation.samples
-    rows = [_sample_rows(group, inputs.posts.copied) for group in groups]
-    texts = [text for group in rows for row in group["rows"] for text in row[1:]]
+    groups = [_sample_rows(group) for group in inputs.evaluation.samples]
+    texts = [text for group in groups for row in group["rows"] for text in row[1:]]
     return {
-        "groups": rows,
-        "seed": inputs.evaluation.seed,
-        "settings": settings(inputs),
-        "num_each": max((len(group.tuned) for group in groups), default=0),
+        "groups": groups,
+        "seeds": _seeds(inputs.evaluation.seed, len(groups)),
+        "num_each": words.count(max((len(group["rows"]) for group in groups), default=0), "text"),
         "num_withheld": texts.count(None),
         "num_texts": len(texts) - texts.count(""),
-        "copy_words": COPY_WORDS,
+        "copy_words": inputs.evaluation.memorisation.copy_words,
     }
 
 
-def _sample_rows(group: Any, copied: frozenset[str]) -> dict[str, Any]:
+def _seeds(first: int, number: int) -> str:
+    """`seed 42`, or `seeds 42 to 45, one for each prompt`."""
+    return f"seed {first}" if number == 1 else f"seeds {first} to {first + number - 1}, one for each prompt"
+
+
+def _sample_rows(group: Samples) -> dict[str, Any]:
     """Rows of number, tuned text, base text. None is a text withheld, "" one that was never drawn."""
-    shown = [[None if group.prompt + text in copied else text for text in texts] for texts in (group.tuned, group.base)]
-    length = max(map(len, shown))
-    tuned, base = (texts + [""] * (length - len(texts)) for texts in shown)
+    length = max(len(group.tuned), len(group.base))
+    tuned, base = ([*texts, *[""] * (length - len(texts))] for texts in (group.tuned, group.base))
     return {
         "prompt": visible(group.prompt, "(no prompt)"),
         "rows": list(zip(range(1, length + 1), tuned, base, strict=True)),
@@ -104,21 +90,29 @@ def _sample_rows(group: Any, copied: frozenset[str]) -> dict[str, Any]:
 
 
 def about(inputs: Inputs) -> dict[str, Any]:
-    """The version, the command that makes the model again and the one that takes it down."""
+    """The version, the command that makes the model again, the one that takes it down, and whom to ask for that."""
     return {
         "version": __version__,
+        "license": inputs.training.base_model.license,
         "command": reproduce_command(inputs),
         "needs_own_posts": any(account.source != "sample" for account in inputs.curation.accounts),
+        "verify_command": f"hub-publisher verify {inputs.repo_id}",
         "delete_command": f"hf repos delete {inputs.repo_id}",
+        "contact": contact(inputs),
         "discussions": f"{inputs.page_url}/discussions" if inputs.is_on_hugging_face else None,
         "is_invented": all(account.source == "sample" for account in inputs.curation.accounts),
     }
 
 
+def contact(inputs: Inputs) -> Safe | None:
+    """Where people ask for removal, as the publisher gave it: an address that is linked, or an e-mail address."""
+    return link(inputs.contact, inputs.contact) if inputs.contact else None
+
+
 def reproduce_command(inputs: Inputs) -> str:
     """The one command that makes this model again. Paths are the reader's own, so only their place is shown."""
     base = inputs.training.base_model
-    arguments = [f"USER={inputs.config.handle}"]
+    arguments = [f"USER={inputs.handle}"]
     sources = {account.source for account in inputs.curation.accounts}
     arguments += ["ARCHIVE=twitter-archive.zip"] if "x_archive" in sources else []
     arguments += ["FROM=posts.jsonl"] if "files" in sources else []
@@ -128,17 +122,16 @@ def reproduce_command(inputs: Inputs) -> str:
         arguments.append("BASE_MODEL=base-model-folder")
     elif base.requested != _DEFAULTS["base_model"]:
         arguments.append(f"BASE_MODEL={base.requested}")
-    settings = [f"HUB_PUBLISHER_{name.upper()}={value}" for name, value in _changed(inputs).items()]
+    settings = [f"HUB_PUBLISHER_{name.upper()}={value}" for name, value in _settings(inputs).items()]
     return " ".join([*settings, "make publish", *arguments])
 
 
-def _changed(inputs: Inputs) -> dict[str, Any]:
-    values = {name: getattr(inputs.config, name) for name in _REPRODUCED}
+def _settings(inputs: Inputs) -> dict[str, Any]:
+    """Settings that are not the defaults, the base model's revision as the commit that was used."""
     base = inputs.training.base_model
     # A branch moves on; the commit that was used does not.
-    if base.revision and base.hub_id == base.requested:
-        values["base_revision"] = base.revision
-    return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+    pinned = {"base_revision": base.revision} if base.revision and base.hub_id == base.requested else {}
+    return {**pinned, **{name: value for name, value in inputs.settings.items() if name not in pinned}}
 
 
 def _origin(account: Account) -> str:

@@ -17,7 +17,7 @@ FOLDER = "figures"
 # Each has a contrast of at least 4:1 with #ffffff and with #0b0f19, the Hub's dark background.
 TEXT, LINE, ACCENT, SECOND = "#757575", "#808080", "#3b76c8", "#c4582d"
 _WIDTH, _DPI = 7.5, 160  # inches; 1,200 pixels wide, sharp at half that on a dense screen
-_FEW_MONTHS = 3  # fewer bars than this say nothing that the table does not
+_FEW_BARS = 3  # fewer bars than this say nothing that the table does not
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def _smooth(values: list[float]) -> list[float]:
 
 def _months(inputs: Inputs) -> Figure | None:
     months = inputs.posts.per_month
-    if len(months) < _FEW_MONTHS:
+    if len(months) < _FEW_BARS:
         return None
 
     def bars(axes: Any) -> None:
@@ -141,24 +141,21 @@ def _months(inputs: Inputs) -> Figure | None:
 
 
 def _lengths(inputs: Inputs) -> Figure | None:
-    lengths = inputs.posts.lengths
-    if len(set(lengths)) < _FEW_MONTHS:
+    posts = inputs.posts
+    if len(posts.bins) < _FEW_BARS:
         return None
-    # The longest hundredth would squeeze the rest into a corner.
-    limit = lengths[int(0.99 * (len(lengths) - 1))]
+    edges = [posts.first_bin + number * posts.bin_width for number in range(len(posts.bins))]
 
     def histogram(axes: Any) -> None:
-        # Bars as wide as a whole number of characters: no bar is higher because it spans one more.
-        edges = range(lengths[0], limit + 1 + (width := -(-(limit + 1 - lengths[0]) // 40)), width)
-        axes.hist([min(length, limit) for length in lengths], bins=list(edges), color=ACCENT, rwidth=0.9)
-        longer = f" (longer than {words.count(limit)}: in the last bar)" if lengths[-1] > limit else ""
+        axes.bar(edges, posts.bins, width=0.9 * posts.bin_width, align="edge", color=ACCENT)
+        last = edges[-1] + posts.bin_width
+        longer = f" (longer than {words.count(last - 1)}: in the last bar)" if posts.longest >= last else ""
         axes.set(xlabel=f"characters{longer}", ylabel="posts kept")
         axes.yaxis.get_major_locator().set_params(integer=True)
 
-    half = lengths[len(lengths) // 2]
     alt = (
-        f"Lengths of the kept posts: half have at most {words.count(half, 'character')}, "
-        f"the longest has {words.count(lengths[-1])}."
+        f"Lengths of the kept posts: half have at most {words.count(posts.median, 'character')}, "
+        f"the longest has {words.count(posts.longest)}."
     )
     return Figure(_png(histogram, 2.8), alt)
 

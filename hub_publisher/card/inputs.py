@@ -1,50 +1,93 @@
-"""Everything a card is made from, read once: the records, and what posts.jsonl says that no record does."""
+"""Everything a card is made from, in one record that may be published: the page is a pure function of it.
 
-import re
+`gather` reads the records of a finished publication and, once, its posts. What it returns holds no post and no path,
+so it stands in manifest.json beside the card, and whoever downloads that can render the same card again.
+"""
+
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import fields
+from pathlib import Path
+from statistics import median
+from typing import Any
 from urllib.parse import urlsplit
 
+from pydantic import BaseModel, ConfigDict
+
 from hub_publisher.config import HUGGING_FACE, Config
+from hub_publisher.copying import copies
 from hub_publisher.disk import read_jsonl, sha256_of
 from hub_publisher.errors import CardError
-from hub_publisher.records import POSTS, Curation, Evaluation, KeptPost, Samples, TrackedRun, Tracking, Training
+from hub_publisher.records import POSTS, Curation, Evaluation, KeptPost, Snippet, Tracking, Training
 
-COPY_WORDS = 8  # a run this long in a generated text counts as copied from a post
+_MAX_BINS = 40
+_MAX_LOG_POINTS = 1000  # more than this no figure of the width of a page can show
+# Config fields that decide the result: the command that makes a model again names those that are not the default.
+REPRODUCED = (
+    "base_revision",
+    "min_posts",
+    "heldout_ratio",
+    "max_post_tokens",
+    "learning_rate",
+    "warmup_ratio",
+    "weight_decay",
+    "max_grad_norm",
+    "num_epochs",
+    "tokens_per_batch",
+    "gradient_accumulation_steps",
+    "seed",
+    "dtype",
+    "num_samples",
+    "num_measured_samples",
+    "temperature",
+    "top_p",
+)
+# And those that the page shows as they are.
+SHOWN = ("handle", "contact", "dataset", "grid_intensity")
 
-# A word, or one character of a script that puts no spaces between words: kana, Han, Thai, Lao, Burmese, Khmer.
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\U00020000-\U0003ffff"
-_UNIT = re.compile(f"[{_UNSPACED}]|[^\\W{_UNSPACED}]+")
-_UNSPACED_CHARACTER = re.compile(f"[{_UNSPACED}]")
+
+class _Published(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-@dataclass(frozen=True)
-class PostFacts:
-    """What the kept posts say as a whole. No text of a post is in here."""
+class PostStatistics(_Published):
+    """What the kept posts say as a whole. Lengths are in characters; no text of a post is in here."""
 
     per_month: dict[str, int]  # "2017-01" -> kept posts, in order of time, months without posts included
-    lengths: tuple[int, ...]  # characters of each kept post, sorted
-    copied: frozenset[str]  # sample texts (prompt and continuation) that repeat a post
+    shortest: int
+    median: int
+    longest: int
+    first_bin: int  # length at which the first bin begins
+    bin_width: int
+    bins: tuple[int, ...]  # kept posts in each bin; the longest hundredth of the posts is in the last one
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """The records of one publication, and where it goes."""
+class TrackedPage(_Published):
+    """A tracked run that has a page, and the artifacts it left: name -> version, or content digest."""
 
-    config: Config
+    run_id: str
+    url: str | None = None
+    artifacts: dict[str, str] = {}
+
+
+class Inputs(_Published):
+    """One publication as its card knows it."""
+
     repo_id: str
-    endpoint: str
+    is_on_hugging_face: bool  # whether the page's own address is one that a reader anywhere can open
+    handle: str
+    contact: str | None
+    dataset: str | None
+    grid_intensity: float | None  # grams of CO2-equivalent per kWh
+    settings: dict[str, Any]  # of REPRODUCED, those that are not the default
+    has_avatar: bool
     curation: Curation
     training: Training
     evaluation: Evaluation
-    tracking: Tracking | None
-    posts: PostFacts
-
-    @property
-    def is_on_hugging_face(self) -> bool:
-        """Whether the page's own address is one that a reader anywhere can open."""
-        return urlsplit(self.endpoint).hostname == HUGGING_FACE
+    snippet: Snippet
+    posts: PostStatistics
+    runs: dict[str, TrackedPage]  # job type -> run
+    eval_results: tuple[dict[str, Any], ...] = ()  # benchmark results, as the Hub's .eval_results files hold them
 
     @property
     def page_url(self) -> str:
@@ -58,7 +101,10 @@ def gather(
     curation: Curation,
     training: Training,
     evaluation: Evaluation,
+    snippet: Snippet,
     tracking: Tracking | None,
+    has_avatar: bool = False,
+    eval_results: tuple[dict[str, Any], ...] = (),
 ) -> Inputs:
     """Reads posts.jsonl and puts everything together. CardError when it is not the file that curation left."""
     path = config.run_dir / POSTS
@@ -67,52 +113,72 @@ def gather(
             f"{POSTS} is missing or is not the file that curation.json describes.",
             f"Make it again: hub-publisher curate {config.handle}",
         )
-    posts = summarise(read_jsonl(path, KeptPost), evaluation.samples)
-    return Inputs(config, repo_id, endpoint, curation, training, evaluation, tracking, posts)
+    check_prompts(config, (group.prompt for group in evaluation.samples))
+    return Inputs(
+        repo_id=repo_id,
+        is_on_hugging_face=urlsplit(endpoint).hostname == HUGGING_FACE,
+        settings={name: value for name in REPRODUCED if (value := getattr(config, name)) != _DEFAULTS[name]},
+        **{name: getattr(config, name) for name in SHOWN},
+        has_avatar=has_avatar,
+        curation=_without_bios(curation),
+        training=_without_paths(training),
+        evaluation=evaluation,
+        snippet=snippet,
+        posts=summarise(read_jsonl(path, KeptPost)),
+        runs=tracked(tracking),
+        eval_results=eval_results,
+    )
 
 
-def tracked(tracking: Tracking | None) -> dict[str, TrackedRun]:
-    """The tracked runs that have a page: job type -> run."""
+def check_prompts(config: Config, prompts: Iterable[str]) -> None:
+    """Raises CardError for a prompt that repeats a post: the page, the widget and the preview would publish it."""
+    posts = (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost))
+    if copied := sorted(copies(posts, prompts)):
+        raise CardError(
+            f"The prompt {copied[0][:100]!r} repeats a post, and no post is published.",
+            "Choose another, or only its first words, with --prompts.",
+        )
+
+
+def tracked(tracking: Tracking | None) -> dict[str, TrackedPage]:
+    """The tracked runs by job type. Only the first run's artifacts: the second's are made from this very card."""
     runs = tracking.runs if tracking else {}
-    return {job: run for job, run in sorted(runs.items()) if run.url}
+    return {
+        job: TrackedPage(run_id=run.run_id, url=run.url, artifacts=run.artifacts if job == "preprocess" else {})
+        for job, run in sorted(runs.items())
+    }
 
 
-def summarise(posts: Iterable[KeptPost], samples: Iterable[Samples]) -> PostFacts:
-    """One pass over the posts: months, lengths, and which samples repeat one of them."""
-    texts = [group.prompt + text for group in samples for text in (*group.tuned, *group.base)]
-    watched: dict[tuple[str, ...], set[str]] = {}
-    for text in texts:
-        for run in _runs(text):
-            watched.setdefault(run, set()).add(text)
+def summarise(posts: Iterable[KeptPost]) -> PostStatistics:
+    """One pass over the posts: months and lengths."""
     months: Counter[str] = Counter()
-    lengths, copied = [], set()
+    lengths = []
     for post in posts:
         lengths.append(len(post.text))
         if post.created_at is not None:
             months[post.created_at.strftime("%Y-%m")] += 1
-        for run in _runs(post.text):
-            copied |= watched.get(run, set())
-    return PostFacts(_without_gaps(months), tuple(sorted(lengths)), frozenset(copied))
+    lengths.sort()
+    first, width, bins = _bins(lengths)
+    return PostStatistics(
+        per_month=_without_gaps(months),
+        shortest=lengths[0],
+        median=round(median(lengths)),
+        longest=lengths[-1],
+        first_bin=first,
+        bin_width=width,
+        bins=bins,
+    )
 
 
-def _runs(text: str) -> Iterable[tuple[str, ...]]:
-    """Every run of COPY_WORDS words, and the whole text when it is shorter.
-
-    A character of an unspaced script weighs half a word: 8 words of Japanese have some 16 characters.
-    """
-    units = _UNIT.findall(text.casefold())
-    weights = [0.5 if _UNSPACED_CHARACTER.match(unit) else 1.0 for unit in units]
-    end, weight = 0, 0.0
-    for start in range(len(units)):
-        while end < len(units) and weight < COPY_WORDS:
-            weight += weights[end]
-            end += 1
-        if weight < COPY_WORDS:
-            if start == 0 and units:
-                yield tuple(units)
-            return
-        yield tuple(units[start:end])
-        weight -= weights[start]
+def _bins(lengths: list[int]) -> tuple[int, int, tuple[int, ...]]:
+    """Bins as wide as a whole number of characters: no bar is higher because it spans one more."""
+    # The longest hundredth would squeeze the rest into a corner.
+    first, limit = lengths[0], lengths[int(0.99 * (len(lengths) - 1))]
+    width = -(-(limit + 1 - first) // _MAX_BINS)
+    counts = [0] * ((limit - first) // width + 1)
+    for length in lengths:
+        counts[(min(length, limit) - first) // width] += 1
+    return first, width, tuple(counts)
 
 
 def _without_gaps(months: Counter[str]) -> dict[str, int]:
@@ -125,3 +191,25 @@ def _without_gaps(months: Counter[str]) -> dict[str, int]:
         filled[name] = months[name]
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)
     return filled
+
+
+def _without_bios(curation: Curation) -> Curation:
+    """What an account says of itself is no fact about the model; the avatar's file is on this machine only."""
+    accounts = tuple(account.model_copy(update={"bio": "", "avatar_file": None}) for account in curation.accounts)
+    return curation.model_copy(update={"accounts": accounts})
+
+
+def _without_paths(training: Training) -> Training:
+    """Hyperparameters that a reader can use, and as much of the log as a page can show."""
+    known = {name: value for name, value in training.hyperparameters.items() if not _is_path(value)}
+    stride = -(-len(training.log) // _MAX_LOG_POINTS) or 1
+    log = training.log[::-1][::stride][::-1]  # the last step always among them
+    return training.model_copy(update={"hyperparameters": known, "log": log})
+
+
+def _is_path(value: Any) -> bool:
+    """Whether a value says where something lies on the machine that trained."""
+    return isinstance(value, Path) or (isinstance(value, str) and value.startswith(("/", "~", ".", "\\")))
+
+
+_DEFAULTS = {field.name: field.default for field in fields(Config)}

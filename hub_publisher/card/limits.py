@@ -98,6 +98,20 @@ def _measurement(inputs: Inputs) -> Iterator[str]:
             "The held-out posts are from the same days as the training posts, because the posts came without "
             "times; on later posts it would do worse than the figures say."
         )
-    copied = len(inputs.posts.copied)
+    yield from _recitation(inputs)
+
+
+def _recitation(inputs: Inputs) -> Iterator[str]:
+    """What it was caught repeating, and what that does not prove when it was not."""
+    measured = inputs.evaluation.memorisation
+    copied, drawn = measured.tuned.num_copied, words.count(measured.tuned.num_texts, "text")
     if copied:
-        yield f"{words.count(copied, 'sample')} drawn for this page repeated a post of the account: it can recite."
+        yield (
+            f"It can recite: {words.count(copied)} of {drawn} drawn from it repeated {measured.copy_words} or more "
+            "words in a row of a post it learned from. Look for that before you publish what it writes."
+        )
+    else:
+        yield (
+            f"None of {drawn} drawn from it repeated {measured.copy_words} words in a row of a post it learned from; "
+            "other prompts may still bring one back."
+        )

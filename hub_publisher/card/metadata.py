@@ -11,28 +11,44 @@ from hub_publisher.records import BaseModelRecord, Evaluation
 
 TAGS = ("hub-publisher", "text-generation", "generated-posts")
 AVATAR = "figures/avatar.png"
+SOCIAL = "figures/social.png"
+_JOULES_PER_KWH = 3.6e6
 _LANGUAGE_SHARE = 0.1  # a language of fewer posts than this is noise of the detector or an exception
 _SAMPLING_KEYS = ("do_sample", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens")
 
 
-def build(inputs: Inputs, has_avatar: bool) -> dict[str, Any]:
+def build(inputs: Inputs) -> dict[str, Any]:
     """The front matter of a finished publication, keys in the order that they are written in."""
     metadata = {
-        **_common(inputs.training.base_model, inputs.curation.languages),
+        **_common(inputs.training.base_model, inputs.curation.languages, inputs.dataset),
         "widget": _widget(inputs),
         "inference": {"parameters": _sampling(inputs.evaluation)},
         "model-index": [_model_index(inputs)],
     }
-    if has_avatar and inputs.is_on_hugging_face:
-        metadata["thumbnail"] = f"{inputs.page_url}/resolve/main/{AVATAR}"
+    if inputs.is_on_hugging_face:
+        metadata["thumbnail"] = f"{inputs.page_url}/resolve/main/{SOCIAL}"
+    if (grams := emissions(inputs)) is not None:
+        metadata["co2_eq_emissions"] = {
+            "emissions": round(grams, 3),
+            "source": f"{inputs.training.energy_source}, times the grid intensity that the publisher states",
+            "training_type": "fine-tuning",
+            "hardware_used": inputs.training.hardware,
+        }
     return metadata
+
+
+def emissions(inputs: Inputs) -> float | None:
+    """Grams of CO2-equivalent: energy that was measured, times the grid's intensity. None when either is missing."""
+    if inputs.training.energy_joules is None or inputs.grid_intensity is None:
+        return None
+    return inputs.training.energy_joules / _JOULES_PER_KWH * inputs.grid_intensity
 
 
 def check_early(config: Config, repo_id: str, base_model: BaseModelRecord, languages: dict[str, int]) -> None:
     """Raises CardError, before any training, for whatever the Hub would refuse of what is known by then."""
     widget = [{"text": prompt, "example_title": prompt} for prompt in config.prompts]
     name = repo_id.rpartition("/")[2]
-    metadata = _common(base_model, languages)
+    metadata = _common(base_model, languages, config.dataset)
     check_metadata({**metadata, "widget": widget, "model-index": [{"name": name, "results": []}]})
 
 
@@ -46,7 +62,7 @@ def shared_languages(languages: dict[str, int]) -> list[str]:
     return [code for code, number in shares.items() if number >= _LANGUAGE_SHARE * total]
 
 
-def _common(base_model: BaseModelRecord, languages: dict[str, int]) -> dict[str, Any]:
+def _common(base_model: BaseModelRecord, languages: dict[str, int], dataset: str | None) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     if codes := shared_languages(languages):
         metadata["language"] = codes
@@ -54,6 +70,8 @@ def _common(base_model: BaseModelRecord, languages: dict[str, int]) -> dict[str,
     metadata |= {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": list(TAGS)}
     if base_model.hub_id and is_model_id(base_model.hub_id):
         metadata |= {"base_model": base_model.hub_id, "base_model_relation": "finetune"}
+    if dataset:
+        metadata["datasets"] = [dataset]
     return metadata
 
 
@@ -75,8 +93,8 @@ def _widget(inputs: Inputs) -> list[dict[str, Any]]:
     for group in inputs.evaluation.samples:
         title = shorten(" ".join(printable(group.prompt).split()), 60)
         example: dict[str, Any] = {"text": group.prompt, "example_title": title}
-        # The first of the seed or none: the next one would be a picked one. The page appends it to the prompt.
-        if group.tuned and group.tuned[0] and group.prompt + group.tuned[0] not in inputs.posts.copied:
+        # The first of the seed or none (it is withheld): the next would be a picked one. The page appends it.
+        if group.tuned and group.tuned[0]:
             example["output"] = {"text": group.tuned[0]}
         examples.append(example)
     return examples

@@ -1,45 +1,87 @@
 """The Markdown page: the templates in templates/, filled with facts, everything escaped unless a filter did it."""
 
 import re
-from functools import cache
+import traceback
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
-from jinja2.sandbox import SandboxedEnvironment
+from jinja2 import (
+    BaseLoader,
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    FunctionLoader,
+    StrictUndefined,
+    TemplateNotFound,
+    TemplateSyntaxError,
+    Undefined,
+    UndefinedError,
+)
+from jinja2.sandbox import SandboxedEnvironment, SecurityError
 
-from hub_publisher.card import facts, training_facts
+from hub_publisher.card import evaluation_facts, facts, training_facts
 from hub_publisher.card.figures import Figure
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.card.limits import limitations
-from hub_publisher.readme import escape
+from hub_publisher.disk import sha256_of
+from hub_publisher.errors import CardError
+from hub_publisher.readme import escape, regions
 
 TEMPLATE = "model_card.md.jinja"
 
 
-def render_page(inputs: Inputs, figures: dict[str, Figure], has_avatar: bool) -> str:
-    """The body of README.md. A name that the templates use and the facts lack is jinja2.UndefinedError."""
-    context: dict[str, Any] = {
-        "identity": facts.identity(inputs, has_avatar),
+def context(inputs: Inputs, figures: dict[str, Figure]) -> dict[str, Any]:
+    """Everything that the templates can print, as they print it: strings, whole numbers, and lists of them."""
+    return {
+        "identity": facts.identity(inputs),
         "use": facts.use(inputs),
         "samples": facts.samples(inputs),
         "training_data": training_facts.training_data(inputs),
         "procedure": training_facts.procedure(inputs),
-        "evaluation": training_facts.evaluation(inputs),
+        "evaluation": evaluation_facts.evaluation(inputs),
+        "memorisation": evaluation_facts.memorisation(inputs),
         "limitations": limitations(inputs),
         "about": facts.about(inputs),
         "figures": {name: figure.alt for name, figure in figures.items()},
     }
-    page = environment().get_template(TEMPLATE).render(context)
+
+
+def render_page(facts: dict[str, Any], templates: Path | None = None) -> str:
+    """The body of README.md, its managed regions sealed.
+
+    `templates` is a user's template, or a folder of some that take the place of ours by the same name. Raises
+    CardError for a template that is wrong or uses a name that the facts lack.
+    """
+    page = _render(environment(templates), facts)
     # Sections that are left out leave their blank lines behind.
-    return re.sub("\n{3,}", "\n\n", page).strip("\n") + "\n"
+    return regions.seal(re.sub("\n{3,}", "\n\n", page).strip("\n") + "\n")
+
+
+def _render(env: Environment, facts: dict[str, Any]) -> str:
+    try:
+        return env.get_template(TEMPLATE).render(facts)
+    except TemplateSyntaxError as error:
+        fault = f"line {error.lineno} of {error.name}: {error.message}"
+    except TemplateNotFound as error:
+        fault = f"there is no {error.name}"
+    except (UndefinedError, SecurityError, TypeError, OverflowError) as error:
+        fault = f"{_place(error)}{error}"
+    raise CardError(f"The card's template fails: {fault}.", "Compare it with templates/ in the project.")
+
+
+def _place(error: Exception) -> str:
+    """Where in the templates it happened, from the traceback that Jinja rewrites to their lines."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".jinja")]
+    return f"line {frames[-1].lineno} of {Path(frames[-1].filename).name}: " if frames else ""
 
 
 @cache
-def environment() -> Environment:
+def environment(templates: Path | None = None) -> Environment:
     """Jinja as the card needs it: nothing undefined passes, nothing unescaped passes, templates reach no Python."""
     env = SandboxedEnvironment(
-        loader=FileSystemLoader(templates_folder()),
+        loader=_loader(templates),
         undefined=StrictUndefined,
         finalize=_finalize,
         trim_blocks=True,
@@ -68,7 +110,29 @@ def templates_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "templates"
 
 
-def template_files() -> list[Path]:
-    """The files that the page is made from, in a fixed order."""
+def _loader(templates: Path | None) -> BaseLoader:
+    """The user's template or folder first, then ours."""
+    ours = FileSystemLoader(templates_folder())
+    if templates is None:
+        return ours
+    if not templates.exists():
+        raise CardError(f"There is no template {templates}.", "Name a file or folder that exists with --template.")
+    if templates.is_dir():
+        return ChoiceLoader([FileSystemLoader(templates), ours])
+    return ChoiceLoader([FunctionLoader(partial(_one_file, templates)), ours])
+
+
+def _one_file(path: Path, name: str) -> tuple[str, str, Callable[[], bool]] | None:
+    """What Jinja wants to know of a template; it reads the file again each time, as people edit it."""
+    return (path.read_text(encoding="utf-8"), str(path), lambda: False) if name == TEMPLATE else None
+
+
+def template_hashes(templates: Path | None = None) -> dict[str, str]:
+    """Name -> SHA-256 of every template that the page may be made from, the user's in place of ours."""
     folder = templates_folder()
-    return [folder / TEMPLATE, *sorted((folder / "card").glob("*.jinja"))]
+    files = {path.relative_to(folder).as_posix(): path for path in (folder / TEMPLATE, *folder.glob("card/*.jinja"))}
+    if templates is not None and templates.is_dir():
+        files |= {path.relative_to(templates).as_posix(): path for path in templates.rglob("*.jinja")}
+    elif templates is not None:
+        files[TEMPLATE] = templates
+    return {name: sha256_of(path) for name, path in sorted(files.items())}

@@ -1,15 +1,15 @@
 """What the template says about the posts, the training and its outcome; one function for each section."""
 
 from dataclasses import fields
-from statistics import median
 from typing import Any
 
 from hub_publisher.card import words
-from hub_publisher.card.inputs import Inputs, tracked
+from hub_publisher.card.inputs import Inputs, TrackedPage
+from hub_publisher.card.metadata import emissions
 from hub_publisher.config import Config
 from hub_publisher.readme.escape import NAME_LIMIT, shorten
 from hub_publisher.readme.hub_rules import LANGUAGES, is_model_id
-from hub_publisher.records import Curation, Metrics, Training
+from hub_publisher.records import Curation, Training
 
 # The curation's reasons; another one is shown by its own name.
 _DROP_LABELS = {
@@ -36,7 +36,7 @@ def training_data(inputs: Inputs) -> dict[str, Any]:
     """The table of counts, one column per account, and what else is known of the posts."""
     curation = inputs.curation
     accounts = curation.accounts
-    lengths = inputs.posts.lengths
+    posts = inputs.posts
     return {
         "headers": [f"@{shorten(account.handle, NAME_LIMIT)}" for account in accounts],
         "rows": _count_rows(curation),
@@ -48,7 +48,7 @@ def training_data(inputs: Inputs) -> dict[str, Any]:
             ("Held out", words.count(curation.num_heldout), words.count(curation.num_heldout_characters)),
         ],
         "split_by": curation.split_by,
-        "lengths": [words.count(number) for number in (lengths[0], round(median(lengths)), lengths[-1])],
+        "lengths": [words.count(number) for number in (posts.shortest, posts.median, posts.longest)],
         "masked": _masked(curation),
         "notes": curation.notes,
     }
@@ -106,7 +106,7 @@ def procedure(inputs: Inputs) -> dict[str, Any]:
         "base_notes": base.notes,
         "changed": changed,
         "default": default,
-        "facts": _run_facts(training),
+        "facts": _run_facts(inputs),
         "log": _log_rows(training),
         "evals": [
             (
@@ -120,28 +120,25 @@ def procedure(inputs: Inputs) -> dict[str, Any]:
         "last_epoch": training.evals[-1].epoch if training.evals else 0,
         "stopped_early": training.stopped_early,
         "versions": [(_PACKAGE_NAMES.get(name, name), version) for name, version in training.versions.items()],
-        "runs": [(job, run.url) for job, run in tracked(inputs.tracking).items()],
+        "runs": [_run_page(job, run) for job, run in inputs.runs.items() if run.url],
     }
+
+
+def _run_page(job: str, run: TrackedPage) -> dict[str, Any]:
+    """A run's page on Weights & Biases and what it left there."""
+    artifacts = [f"{name} ({version})" for name, version in run.artifacts.items()]
+    return {"job": job, "url": run.url, "artifacts": words.listing(artifacts)}
 
 
 def _hyperparameters(training: Training) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Those a reader cannot know from the defaults, and those equal to a default of Config."""
     defaults = {field.name: field.default for field in fields(Config)}
-    values = {
-        name: value
-        for name, value in training.hyperparameters.items()
-        if isinstance(value, str | int | float) and not _is_path(value)
-    }
+    values = {name: value for name, value in training.hyperparameters.items() if isinstance(value, str | int | float)}
     changed = [
         (name, _value(value)) for name, value in values.items() if name not in defaults or defaults[name] != value
     ]
     default = [(name, _value(value)) for name, value in values.items() if name in defaults and defaults[name] == value]
     return changed, default
-
-
-def _is_path(value: Any) -> bool:
-    """Whether a value says where something lies on the machine that trained."""
-    return isinstance(value, str) and value.startswith(("/", "~", ".", "\\"))
 
 
 def _value(value: Any) -> str:
@@ -150,9 +147,10 @@ def _value(value: Any) -> str:
     return words.count(value) if isinstance(value, int) else f"{value:g}"
 
 
-def _run_facts(training: Training) -> list[tuple[str, str]]:
+def _run_facts(inputs: Inputs) -> list[tuple[str, str]]:
+    training = inputs.training
     precision = "float32" if training.mixed_precision == "no" else f"{training.mixed_precision} autocast"
-    return [
+    rows = [
         ("Hardware", training.hardware),
         ("Processes", words.count(training.num_processes)),
         ("Precision", precision),
@@ -161,7 +159,14 @@ def _run_facts(training: Training) -> list[tuple[str, str]]:
         ("Optimizer steps", words.count(training.num_steps)),
         ("Tokens in one pass", words.count(training.num_train_tokens)),
         ("Padding", words.percent(training.padding_ratio, 1)),
+        ("Evaluation time", words.duration(inputs.evaluation.eval_seconds)),
     ]
+    if training.energy_joules is not None:
+        rows.append(("Energy", f"{words.significant(training.energy_joules / 3600)} Wh ({training.energy_source})"))
+    if (grams := emissions(inputs)) is not None:
+        intensity = words.significant(inputs.grid_intensity or 0)
+        rows.append(("CO2 equivalent", f"{words.significant(grams)} g at {intensity} g/kWh, the publisher's figure"))
+    return rows
 
 
 def _log_rows(training: Training) -> list[tuple[str, str, str, str]]:
@@ -172,35 +177,3 @@ def _log_rows(training: Training) -> list[tuple[str, str, str, str]]:
         (words.count(point.step), f"{point.epoch:.2f}", f"{point.loss:.3f}", f"{point.learning_rate:.2e}")
         for point in points
     ]
-
-
-def evaluation(inputs: Inputs) -> dict[str, Any]:
-    """The metrics of both models and how the posts were split."""
-    base, tuned = inputs.evaluation.base, inputs.evaluation.tuned
-    return {
-        "rows": [
-            _metric_row("Loss (nats per token)", base.eval_loss, tuned.eval_loss),
-            _metric_row("Perplexity (per token)", base.perplexity, tuned.perplexity),
-            _metric_row("Bits per byte", base.bits_per_byte, tuned.bits_per_byte),
-        ],
-        "finding": _finding(base, tuned),
-        "num_posts": words.count(tuned.num_posts, "post"),
-        "num_tokens": words.count(tuned.num_tokens, "token"),
-        "num_bytes": words.count(tuned.num_bytes, "byte"),
-        "heldout_share": words.percent(
-            inputs.curation.num_heldout, inputs.curation.num_train + inputs.curation.num_heldout
-        ),
-        "split_by": inputs.curation.split_by,
-    }
-
-
-def _metric_row(name: str, base: float, tuned: float) -> tuple[str, str, str, str]:
-    change = f"{100 * (tuned / base - 1):+.1f} %".replace("-", "−") if base else ""
-    return name, f"{base:.3f}", f"{tuned:.3f}", change
-
-
-def _finding(base: Metrics, tuned: Metrics) -> str:
-    before, after = words.significant(base.perplexity), words.significant(tuned.perplexity)
-    if tuned.perplexity < base.perplexity:
-        return f"Fine-tuning lowered the perplexity of posts it had not seen from {before} to {after}."
-    return f"Fine-tuning did not lower the perplexity of posts it had not seen: {before} before, {after} after."

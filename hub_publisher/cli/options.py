@@ -34,12 +34,18 @@ TRAINING = (
     "num_processes",
     "accelerate_config",
 )
-SAMPLING = ("prompts", "num_samples", "temperature", "top_p")
+SAMPLING = ("prompts", "num_samples", "num_measured_samples", "temperature", "top_p")
+CARD = ("contact", "dataset", "template", "eval_results", "grid_intensity")
 TARGET = ("hub", "namespace", "private", "hub_dir")
-TRACKING = ("wandb", "wandb_project")
+TRACKING = ("wandb", "wandb_project", "dataset_artifact")
 
 
-def options(*groups: tuple[str, ...]) -> Callable[[Any], Any]:
+create_pr_option = click.option(
+    "--create-pr", is_flag=True, help="Propose changes of what is published as a pull request."
+)
+
+
+def options(*groups: tuple[str, ...], handle_required: bool = True) -> Callable[[Any], Any]:
     """Flags for the Config fields named in `groups`, with --config, --json and the HANDLE argument."""
     names = {name for group in (*groups, PLACE) for name in group}
     by_name = {field.name: field for field in fields(Config)}
@@ -51,7 +57,19 @@ def options(*groups: tuple[str, ...]) -> Callable[[Any], Any]:
         function = click.option(
             "--config", is_eager=True, expose_value=False, callback=_read_toml, help="TOML file with any of the flags."
         )(function)
-        return click.argument("handle", envvar="HUB_PUBLISHER_HANDLE")(function)
+        return click.argument("handle", envvar="HUB_PUBLISHER_HANDLE", required=handle_required)(function)
+
+    return decorate
+
+
+def flags(*names: str) -> Callable[[Any], Any]:
+    """Flags for single Config fields, for commands that are about no publication of one's own."""
+    by_name = {field.name: field for field in fields(Config)}
+
+    def decorate(function: Any) -> Any:
+        for name in reversed(names):
+            function = _flag(by_name[name])(function)
+        return function
 
     return decorate
 

@@ -26,7 +26,7 @@ TEXT_LIMIT = 1000
 ADDRESS_LIMIT = 2000  # the longest that browsers and servers agree on
 
 # Invisible and without width. Between two characters it keeps parsers from seeing one thing: a link, a formula.
-_JOINER = "\u2060"
+JOINER = "\u2060"
 _LINE_BREAKS = re.compile("\r\n|[\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
 # Control characters, byte order marks, non-characters, and the overrides that make text run backwards.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ufffe\uffff]")
@@ -37,6 +37,8 @@ _INLINE = re.compile(r"[&<>|\\`*_\[\]~^$#]")
 _LINE_START = re.compile(r"[-+=:]|\d+[.)](?=\s|$)")
 # What GFM and the Hub turn into links, mentions or formulas without any brackets around it.
 _LINK_LIKE = re.compile(r"(?<=/)(?=/)|(?<=\S)(?=@\w)|(?<=\S@)(?=\w)|(?<=\$)(?=\$)|(?<=\\)(?=[(\[])")
+# What begins a marker of regions.py; a fenced block keeps every other < as it is.
+_MARKER = re.compile("<(?=!-- *hub-publisher:)")
 _DOT_IN_WORD = re.compile(r"(?<=\w)\.(?=\w)(?!(?<=\d\.)\d)")
 
 
@@ -104,8 +106,8 @@ def code(text: str) -> Safe:
 
 
 def fence(text: str, language: str = "") -> Safe:
-    """A fenced code block of `text`; the fence is longer than any run of backticks within."""
-    block = printable(text).rstrip("\n")
+    """A fenced code block of `text`; the fence is longer than any run of backticks within, and no line is a marker."""
+    block = _MARKER.sub(f"<{JOINER}", printable(text).rstrip("\n"))
     longest = max((len(run) for run in re.findall("`+", block)), default=0)
     ticks = "`" * max(3, longest + 1)
     return Safe(f"{ticks}{language}\n{block}\n{ticks}")
@@ -159,4 +161,4 @@ def _escape_inner(line: str) -> str:
 
 
 def _unlink(line: str) -> str:
-    return _DOT_IN_WORD.sub(f"{_JOINER}.{_JOINER}", _LINK_LIKE.sub(_JOINER, line))
+    return _DOT_IN_WORD.sub(f"{JOINER}.{JOINER}", _LINK_LIKE.sub(JOINER, line))

@@ -15,7 +15,9 @@ from hub_publisher.readme.escape import encodable
 
 # Words that are true, false or null to some YAML version, also as keys.
 _NOT_TEXT = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+# And e8 is a number to npm's yaml, when it reads YAML 1.1.
+_KEY = re.compile(r"(?![eE]-?\d+$)[A-Za-z][A-Za-z0-9_-]*")
+_LONGEST_KEY = 1000  # characters; YAML takes 1024
 # Printable to Python but not to YAML, or a line break to one YAML version only.
 _TO_ESCAPE = re.compile("[\x7f-\x9f\xad\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff0-\uffff]")
 
@@ -23,15 +25,30 @@ _TO_ESCAPE = re.compile("[\x7f-\x9f\xad\u200e\u200f\u2028-\u202e\u2060-\u2069\uf
 def dump(metadata: dict[str, Any]) -> str:
     """The front matter block, both --- lines included. Keys keep their order.
 
-    Values are str, bool, int, finite float, and lists and dicts of them; anything else is a TypeError or ValueError.
+    Its own keys are plain words (`is_word`); those of dicts within may be any text, as in extra_gated_fields. Values
+    are str, bool, int, finite float, and lists and dicts of them. Anything else is a TypeError or ValueError.
     """
+    for key in metadata:
+        if not is_word(key):
+            raise ValueError(f"{key!r} cannot be a key of the front matter")
     return "\n".join(("---", *_mapping(metadata, ""), "---", ""))
 
 
+def is_word(key: str) -> bool:
+    """Whether `key` is text to every version of YAML without quotes."""
+    return bool(_KEY.fullmatch(key)) and key.lower() not in _NOT_TEXT
+
+
+def dump_list(rows: list[dict[str, Any]]) -> str:
+    """A YAML file that is a list of mappings, in the same manner: what `.eval_results/` holds."""
+    return "\n".join((*_block(rows, ""), ""))
+
+
 def _mapping(mapping: dict[str, Any], indent: str) -> Iterator[str]:
-    for key, value in mapping.items():
-        if not _KEY.fullmatch(key) or key.lower() in _NOT_TEXT:
-            raise ValueError(f"{key!r} cannot be a key of the front matter")
+    for name, value in mapping.items():
+        key = name if is_word(name) else scalar(name)
+        if len(key) > _LONGEST_KEY:
+            raise ValueError(f"a key of {len(key)} characters is too long for the front matter")
         if isinstance(value, dict | list) and value:
             yield f"{indent}{key}:"
             yield from _block(value, indent + "  ")

@@ -30,8 +30,7 @@ class Problem(NamedTuple):
 
 def check_metadata(metadata: dict[str, Any]) -> None:
     """Raises CardError, with every key at fault and the remedy of each, when the Hub would refuse `metadata`."""
-    problems = list(_problems(metadata))
-    if problems:
+    if problems := find_problems(metadata):
         faults = "; ".join(f"{problem.key}: {problem.fault}" for problem in problems)
         remedies = dict.fromkeys(problem.remedy for problem in problems)
         raise CardError(f"The Hub would refuse this card. {faults}.", "\n".join(remedies))
@@ -39,7 +38,12 @@ def check_metadata(metadata: dict[str, Any]) -> None:
 
 def validate_metadata(metadata: dict[str, Any]) -> list[str]:
     """One line for every rule that `metadata` breaks: key, fault, remedy. Empty when the Hub would take it."""
-    return [str(problem) for problem in _problems(metadata)]
+    return [str(problem) for problem in find_problems(metadata)]
+
+
+def find_problems(metadata: dict[str, Any]) -> list[Problem]:
+    """Every rule that `metadata` breaks. It may come from anybody: whatever its values are, they have a verdict."""
+    return list(_problems(metadata))
 
 
 def _problems(metadata: dict[str, Any]) -> Iterator[Problem]:
@@ -64,12 +68,13 @@ def _plain_values(value: Any, key: str = "") -> Iterator[Problem]:
 
 
 def _license(value: Any, metadata: dict[str, Any]) -> Iterator[Problem]:
-    if value not in hub_rules.LICENSES:
-        yield Problem(
-            "license",
-            f"{value!r} is not a licence id of the Hub",
-            "See https://huggingface.co/docs/hub/repositories-licenses, or use other with a license_name.",
-        )
+    for license_id in value if isinstance(value, list) else [value]:
+        if not isinstance(license_id, str) or license_id not in hub_rules.LICENSES:
+            yield Problem(
+                "license",
+                f"{license_id!r} is not a licence id of the Hub",
+                "See https://huggingface.co/docs/hub/repositories-licenses, or use other with a license_name.",
+            )
     if value == "other" and not (metadata.get("license_name") and metadata.get("license_link")):
         yield Problem("license", "other needs a license_name and a license_link", "Give both.")
 
@@ -168,7 +173,11 @@ def _model_index(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
     name = entry.get("name")
     if not isinstance(name, str) or not hub_rules.is_model_id(name):
         yield Problem("model-index[0].name", f"{name!r} is not a model's name", "Use the repository's name.")
-    for index, result in enumerate(entry.get("results", ())):
+    results = entry.get("results", [])
+    if not isinstance(results, list):
+        yield Problem("model-index[0].results", "it must be a list", "Give a list of results, or leave it out.")
+        return
+    for index, result in enumerate(results):
         yield from _result(result, f"model-index[0].results[{index}]")
 
 
@@ -219,3 +228,5 @@ _RULES = {
     "thumbnail": _thumbnail,
     "co2_eq_emissions": _co2,
 }
+# The keys that the Hub knows and this module has a rule for.
+KEYS = frozenset(_RULES)

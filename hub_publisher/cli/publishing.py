@@ -1,0 +1,129 @@
+"""Commands about a whole publication: make it, look at it, let it write, check it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hub_publisher.cli.group import main, missing, say
+from hub_publisher.cli.options import (
+    CARD,
+    CURATION,
+    SAMPLING,
+    SOURCE,
+    TARGET,
+    TRACKING,
+    TRAINING,
+    create_pr_option,
+    flags,
+    options,
+)
+from hub_publisher.config import Config
+
+STAGES = ("fetch", "curate", "finetune", "evaluate", "snippet", "card", "push", "loadback")
+
+
+@main.command()
+@options(SOURCE, CURATION, TRAINING, SAMPLING, CARD, TARGET, TRACKING)
+@click.option("--dry-run", is_flag=True, help="Check everything and say what would happen, without doing it.")
+@click.option("--force", type=click.Choice(STAGES), help="Do this stage again, and all that follow it.")
+@create_pr_option
+def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **params: Any) -> None:
+    """Take the posts of HANDLE to a published model: every stage, skipping what is done."""
+    config = Config(**params)
+    from hub_publisher import pipeline, plan
+
+    if dry_run:
+        _show_plan(as_json, plan.plan(config, say, force))
+        return
+    result = pipeline.publish(config, say, force, create_pr)
+    if as_json:
+        click.echo(json.dumps({name: record.model_dump(mode="json") for name, record in result._asdict().items()}))
+        return
+    click.echo(f"\nFive posts by {result.receipt.repo_id}, loaded back from the Hub:\n")
+    for text in result.loadback.texts:
+        click.echo("  - " + text.replace("\n", "\n    "))
+    click.echo(f"\n{result.receipt.url}")
+    say(f"\n{_next_command(config, result.receipt.is_local)}")
+
+
+def _next_command(config: Config, is_local: bool) -> str:
+    prompt = config.prompts[0]
+    if is_local:
+        return (
+            f"Next: `make serve` opens that page; `hub-publisher generate {config.handle} --prompt {prompt!r}` writes."
+        )
+    return f"Next: hub-publisher generate {config.handle} --prompt {prompt!r}"
+
+
+def _show_plan(as_json: bool, plan: list[tuple[str, str]]) -> None:
+    if as_json:
+        click.echo(json.dumps(dict(plan)))
+    else:
+        click.echo("\n".join(f"{name:9} {state}" for name, state in plan))
+
+
+@main.command()
+@click.option("--hub-dir", type=click.Path(path_type=Path), default=Path("runs/.hub"), show_default=True,
+              envvar="HUB_PUBLISHER_HUB_DIR", help="Folder of the local Hub's repositories.")  # fmt: skip
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback unless told.")
+@click.option("--port", type=int, help="Port [default: the one of last time, else a free one].")
+def serve(hub_dir: Path, host: str, port: int | None) -> None:
+    """Serve the local Hub: a page for each published model, and the protocol of the Hub's clients."""
+    from hub_publisher import localhub
+
+    if url := localhub.find_running(hub_dir):
+        click.echo(url)
+        return
+    say("The local Hub is running; Ctrl-C ends it.")
+    localhub.run_server(hub_dir, host, port, lambda url: click.echo(url))
+
+
+@main.command()
+@options(SAMPLING, ("seed",))
+@click.option("--prompt", "prompt", help="Text to continue [default: the first of --prompts].")
+@click.option("-n", "--num-posts", type=click.IntRange(1, 100), default=5, show_default=True, help="Posts to write.")
+def generate(as_json: bool, prompt: str | None, num_posts: int, **params: Any) -> None:
+    """Let the model of HANDLE write posts."""
+    from hub_publisher.generation import generate_from
+
+    config = Config(**params)
+    prompt = prompt or config.prompts[0]
+    texts = generate_from(config.run_dir / "model", prompt, num_posts, config.seed)
+    if texts is None:
+        raise missing(config, "model", "publish")
+    click.echo(json.dumps([prompt + text for text in texts]) if as_json else "\n\n".join(prompt + t for t in texts))
+
+
+@main.command()
+@click.argument("repo", metavar="REPO")
+@click.option("--evaluate", is_flag=True, help="Measure the held-out metrics again; needs the posts, see --posts.")
+@click.option("--posts", type=click.Path(path_type=Path),
+              help="The posts it was made from [default: posts.jsonl of the publication of that name].")  # fmt: skip
+@click.option("--template", type=click.Path(path_type=Path), help="Template or folder that the card was made with.")
+@flags("hub", "runs_dir", "hub_dir")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON on stdout.")
+def verify(as_json: bool, repo: str, evaluate: bool, posts: Path | None, template: Path | None, **params: Any) -> None:
+    """Download the model REPO and check it against its manifest: files, card, and on request its metrics.
+
+    Exits with 0 when everything holds, with 1 when anything does not.
+    """
+    from hub_publisher import verify as stage
+    from hub_publisher.hub_target import open_hub
+    from hub_publisher.refresh import config_for
+
+    config = config_for(repo, **params)
+    measured_on = (posts or config.run_dir / "posts.jsonl") if evaluate else None
+    with open_hub(config) as hub:
+        findings = stage.verify(hub.endpoint, hub.token, repo, template, measured_on)
+    failures = [finding for finding in findings if finding.state == stage.FAILS]
+    if as_json:
+        click.echo(json.dumps([finding._asdict() for finding in findings]))
+    else:
+        click.echo("\n".join(f"{finding.state:5}  {finding.subject}: {finding.detail}" for finding in findings))
+        click.echo(
+            f"\n{repo}: {'everything holds' if not failures else f'{len(failures)} of {len(findings)} do not hold'}"
+        )
+    sys.exit(1 if failures else 0)

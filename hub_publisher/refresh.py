@@ -1,0 +1,70 @@
+"""A published card rendered again from its manifest: new templates, a new contact, no training and no records."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hub_publisher import card
+from hub_publisher.card.benchmarks import FOLDER as RESULTS
+from hub_publisher.card.figures import FOLDER as FIGURES
+from hub_publisher.card.manifest import MANIFEST, Manifest, parse
+from hub_publisher.card.metadata import AVATAR
+from hub_publisher.config import Config
+from hub_publisher.errors import HubError, UsageError
+from hub_publisher.hub_client import PATIENCE, HubClient, Patience, RemoteRepo
+from hub_publisher.hub_target import Target
+from hub_publisher.repository import File, Sent, send
+
+MESSAGE = "Render the card again"
+# What may be stated anew: none of it was measured.
+RESTATED = ("contact", "dataset", "grid_intensity")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published model as its repository tells: its manifest, and where everything lies now."""
+
+    repo: RemoteRepo
+    manifest: Manifest
+
+
+def config_for(repo_id: str, **settings: Any) -> Config:
+    """A configuration that aims at the repository `repo_id`. Raises UsageError when that is none."""
+    namespace, slash, name = repo_id.partition("/")
+    if not slash or "/" in name:
+        raise UsageError(f"{repo_id[:100]!r} is not a repository.", "Name it as namespace/name: huggingtweets/nasa")
+    return Config(handle="repository", namespace=namespace, repo_name=name, **settings)
+
+
+def refresh(config: Config, target: Target, patience: Patience = PATIENCE, create_pr: bool = False) -> Sent:
+    """Render the card that `target` holds again and publish what is different, in one commit or none.
+
+    `config` may name a template and state anew what RESTATED lists. Weights are neither read nor sent. Raises
+    HubError when the repository has no manifest that this version reads, or its README.md was edited in our regions.
+    """
+    hub = HubClient(target.endpoint, target.token, patience)
+    published = read_published(hub, target.repo_id)
+    inputs, files = published.manifest.inputs, published.manifest.files
+    restated = {name: value for name in RESTATED if (value := getattr(config, name)) is not None}
+    picture = None
+    if inputs.has_avatar:
+        picture = hub.ask("reading the avatar", lambda: hub.read(target.repo_id, AVATAR, published.repo.head))
+    rendered = card.make(inputs.model_copy(update=restated), picture, config.template)
+    of_the_card = [path for path in files if Path(path).parts[0] in (FIGURES, RESULTS)]
+    others = {path: sha256 for path, sha256 in files.items() if path not in of_the_card}
+    made = {path: File.of(content) for path, content in card.with_manifest(rendered, others).items()}
+    return send(hub, target, made, of_the_card, MESSAGE, create_pr)
+
+
+def read_published(hub: HubClient, repo_id: str) -> Published:
+    """The repository and its manifest. Raises HubError when either is not there."""
+    repo = hub.ask(f"looking at {repo_id}", lambda: hub.look(repo_id))
+    if repo is None:
+        raise HubError(f"There is no {repo_id} at {hub.endpoint}, or this token may not see it.", "Check its name.")
+    if MANIFEST not in repo.files:
+        raise HubError(
+            f"{repo_id} has no {MANIFEST}: it was not published by hub_publisher, or by an early version.",
+            "Publish it again from its posts: make publish USER=...",
+        )
+    content = hub.ask(f"reading {MANIFEST}", lambda: hub.read(repo_id, MANIFEST, repo.head))
+    return Published(repo, parse(content, repo_id))
