@@ -19,7 +19,10 @@ EMPTY_CURATION = """{
   "num_train": 1, "num_heldout": 1, "num_train_characters": 1, "num_heldout_characters": 1, "split_by": "hash",
   "may_share_texts": true, "posts_sha256": ""
 }"""
-COMMANDS = ["publish", "fetch", "curate", "finetune", "evaluate", "card", "push", "serve", "generate"]
+COMMANDS = [
+    "publish", "fetch", "curate", "finetune", "evaluate", "snippet", "card", "push",
+    "serve", "generate", "verify", "sync",
+]  # fmt: skip
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -145,6 +148,7 @@ def test_a_configuration_file_with_a_wrong_key(tmp_path: Path) -> None:
         ("curate", "timeline-me.jsonl", "fetch"),
         ("finetune", "curation.json", "curate"),
         ("evaluate", "curation.json", "curate"),
+        ("snippet", "training.json", "finetune"),
         ("card", "curation.json", "curate"),
         ("push", "card.json", "card"),
         ("generate", "model", "publish"),
@@ -242,3 +246,11 @@ def test_shell_completion_knows_the_commands() -> None:
     )  # fmt: skip
     assert "curate" in script.stdout
     assert result.returncode in (0, 2)
+
+
+def test_a_card_of_nobody_names_what_to_type() -> None:
+    result = run("card")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "Error: Say whose publication.\nName the account: hub-publisher card lampkeeper_bot\n",
+    )

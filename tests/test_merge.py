@@ -41,6 +41,15 @@ def test_a_region_is_replaced_in_its_place_and_the_text_around_it_stays() -> Non
     settled(merged)
 
 
+def test_our_page_begins_a_line_below_its_front_matter() -> None:
+    assert merged_text(OLD.replace("---\n\n", "---\n")) == NEW
+
+
+def test_a_front_matter_of_ours_is_written_as_it_is() -> None:
+    ours = NEW.replace('"mit"', "mit # as its base")
+    assert merge(None, ours).content.decode() == merged_text(OLD, ours) == ours
+
+
 def test_a_person_may_move_our_regions() -> None:
     assert merged_text(card("old", ("about", "use", "samples"))) == card("new", ("about", "use", "samples"))
 
@@ -68,6 +77,8 @@ def test_a_region_that_our_card_has_no_more_disappears(gone: str) -> None:
 
 def test_where_a_region_disappears_two_texts_stay_two_paragraphs() -> None:
     old = f"{card('old', ('use',))}one\n{region('samples', 'old')}two\n"
+    assert merged_text(old, card("new", ("use",))) == f"{card('new', ('use',))}one\n\ntwo\n"
+    old = f"{card('old', ('use',))}one\n\n{region('samples', 'old')}\ntwo\n"
     assert merged_text(old, card("new", ("use",))) == f"{card('new', ('use',))}one\n\ntwo\n"
 
 
@@ -108,6 +119,12 @@ def test_a_lost_marker_is_a_conflict_and_no_text_is_lost(lost: str) -> None:
     text = merged.content.decode()
     assert text.replace("my note\n", "").replace("## samples\n\nold\n", "").split() == f"{NEW}\nend".split()
     settled(merged)
+
+
+def test_a_lost_marker_takes_no_place_from_its_whole_region() -> None:
+    merged = merge(OLD.replace("---\n\n", f"---\n\nmy note\n{BEGIN}\n").encode(), NEW, *PUBLISHED)
+    assert merged.conflicts == ("region samples has lost a marker; what stood there is kept as text",)
+    assert merged.content.decode() == NEW.replace("---\n\n", "---\n\nmy note\n\n")
 
 
 def test_a_region_within_a_region_leaves_both() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub import ModelCard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from merge_helpers import METADATA, NAMES, NEW, OLD, PUBLISHED, card, merged_text, settled
 from test_escape import texts
@@ -54,6 +54,14 @@ def test_a_changed_key_is_a_conflict_if_we_know_what_we_published(remote: str, c
     assert {**front_matter_of(merged.content.decode())[0], "tags": METADATA["tags"]} == METADATA
     settled(merged)
     assert merge(remote.encode(), NEW, None, NAMES).conflicts == ()
+
+
+def test_a_number_is_no_boolean_and_has_one_kind() -> None:
+    metadata = METADATA | {"inference": True, "co2_eq_emissions": 1.0}
+    old, ours = card("old", metadata=metadata), card("new", metadata=metadata)
+    assert merged_text(old.replace(": 1.0", ": 1"), ours, (metadata, NAMES)) == ours
+    merged = merge(old.replace(": true", ": 1").encode(), ours, metadata, NAMES)
+    assert merged.conflicts == ("front matter: inference was changed by hand from true to 1",)
 
 
 def test_a_change_to_what_we_write_now_is_none() -> None:
@@ -161,6 +169,7 @@ values = st.recursive(
 )
 
 
+@example(metadata={"license": [["mit"]], "model-index": [{"name": "b", "results": 5}]})
 @given(metadata=st.dictionaries(keys, values, max_size=6))
 @settings(max_examples=200, deadline=None)
 def test_the_rules_have_a_verdict_on_any_values(metadata: dict) -> None:

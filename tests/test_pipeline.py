@@ -13,11 +13,23 @@ import pytest
 from huggingface_hub import HfApi
 
 from hub_publisher import localhub
+from hub_publisher.readme.escape import printable
 from tests.tiny import make_tiny_model
 
 SAMPLE = "lampkeeper_bot"
-STAGES = ["curate", "finetune", "evaluate", "card", "push", "loadback"]
-QUICK = ["--num-samples", "2", "--prompts", "My dream is", "--num-epochs", "1", "--wandb", "offline"]
+STAGES = ["curate", "finetune", "evaluate", "snippet", "card", "push", "loadback"]
+QUICK = [
+    "--num-samples",
+    "2",
+    "--num-measured-samples",
+    "4",
+    "--prompts",
+    "My dream is",
+    "--num-epochs",
+    "1",
+    "--wandb",
+    "offline",
+]
 
 
 class Place:
@@ -108,11 +120,34 @@ def test_the_repository_holds_what_the_receipt_says_and_nothing_else(published: 
 def test_no_post_and_no_path_stands_in_what_was_published(published: Published) -> None:
     place, _ = published
     posts = [json.loads(line)["text"] for line in (place.run_dir / "posts.jsonl").read_text().splitlines()]
-    for path in (place.run_dir / "model").glob("*.*"):
+    for path in (place.run_dir / "model").rglob("*.*"):
         if path.suffix in (".json", ".md"):
             text = path.read_text(encoding="utf-8")
             assert str(place.folder) not in text, path.name
-            assert path.suffix == ".json" or not [post for post in posts if len(post) > 40 and post in text]
+            if path.name not in ("tokenizer.json", "config.json"):
+                assert not [post for post in posts if len(post) > 20 and post in text], path.name
+
+
+def test_the_published_model_holds_and_can_be_measured_again(published: Published) -> None:
+    place, _ = published
+    command = [sys.executable, "-m", "hub_publisher", "verify", f"huggingtweets/{SAMPLE}", "--hub", "local",
+               "--hub-dir", str(place.folder / "hub"), "--runs-dir", str(place.folder / "runs"),
+               "--evaluate"]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "FAILS" not in result.stdout and "note" not in result.stdout
+    assert "ok     measured again: perplexity: " in result.stdout
+
+
+def test_the_code_on_the_card_is_the_code_that_was_run(published: Published) -> None:
+    place, _ = published
+    tried = json.loads((place.run_dir / "snippet.json").read_text())
+    page = (place.run_dir / "model" / "README.md").read_text()
+    assert f"```python\n{tried['code']}```" in page
+    assert tried["stderr"] == ""
+    shown = [printable(text).rstrip("\n") for text in tried["printed"] if text]
+    assert len(tried["printed"]) == 3
+    assert [text for text in shown if text not in page] == []
 
 
 def test_a_second_call_does_nothing_again(published: Published) -> None:
@@ -149,7 +184,7 @@ def test_as_json_the_records_are_on_stdout_and_nothing_else(published: Published
 def test_a_dry_run_says_what_is_done_and_writes_nothing(published: Published, tmp_path: Path) -> None:
     place, _ = published
     done = place.publish("--dry-run")
-    assert [line.split(maxsplit=1)[1] for line in done.stdout.splitlines()] == ["up to date"] * 7
+    assert [line.split(maxsplit=1)[1] for line in done.stdout.splitlines()] == ["up to date"] * 8
     place.flags[1], runs = str(tmp_path / "runs"), place.flags[1]
     try:
         fresh = place.publish("--dry-run", "--json")
@@ -180,7 +215,7 @@ def test_a_run_killed_in_every_stage_finishes_with_one_commit(tmp_path: Path) ->
     titles = place.commits()
     assert len([title for title in titles if title != "initial commit"]) == 1, titles
     assert (
-        not [*place.run_dir.glob(".model*"), *place.run_dir.glob(".loadback*")]
+        not [*place.run_dir.glob(".model*"), *place.run_dir.glob(".reader*")]
         and not (place.run_dir / "training").exists()
     )
 

@@ -8,9 +8,9 @@ from hub_publisher.records import Comparison, Interval, Memorisation, Metrics, T
 
 _CONFIDENCE = "95 %"
 _METRICS = (
-    ("Loss (nats per token)", "eval_loss"),
-    ("Perplexity (per token)", "perplexity"),
-    ("Bits per byte", "bits_per_byte"),
+    ("Loss (nats per token)", "eval_loss", 3),  # and how many decimals say something
+    ("Perplexity (per token)", "perplexity", 1),
+    ("Bits per byte", "bits_per_byte", 3),
 )
 
 
@@ -19,7 +19,7 @@ def evaluation(inputs: Inputs) -> dict[str, Any]:
     base, tuned = inputs.evaluation.base, inputs.evaluation.tuned
     kept = inputs.curation.num_train + inputs.curation.num_heldout
     return {
-        "rows": [_metric_row(label, base, tuned, name) for label, name in _METRICS],
+        "rows": [_metric_row(label, base, tuned, name, decimals) for label, name, decimals in _METRICS],
         "confidence": _CONFIDENCE,
         "finding": _finding(base, tuned),
         **_comparison(inputs.evaluation.comparison, tuned.num_posts),
@@ -32,8 +32,11 @@ def evaluation(inputs: Inputs) -> dict[str, Any]:
     }
 
 
-def _metric_row(label: str, base: Metrics, tuned: Metrics, name: str) -> tuple[str, str, str, str]:
-    cells = [f"{getattr(m, name):.3f} ({interval(getattr(m, f'{name}_interval'))})" for m in (base, tuned)]
+def _metric_row(label: str, base: Metrics, tuned: Metrics, name: str, decimals: int) -> tuple[str, str, str, str]:
+    cells = [
+        f"{getattr(metrics, name):.{decimals}f} ({interval(getattr(metrics, f'{name}_interval'), decimals)})"
+        for metrics in (base, tuned)
+    ]
     before, after = getattr(base, name), getattr(tuned, name)
     change = f"{100 * (after / before - 1):+.1f} %".replace("-", "−") if before else ""
     return label, cells[0], cells[1], change

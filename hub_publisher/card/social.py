@@ -70,19 +70,14 @@ def draw(
     `avatar` is what avatar.draw returns; without one, or when it is no picture, a robot stands in its place. Letters
     come from `faces` alone, or when it is None from every font at hand. `remedy` says what to do about `missing`.
     """
-    import matplotlib
-
     given = {"name": name, "handles": handles, "kind": kind, "prompt": prompt, "text": text}
     shown = {key: visible(fonts.one_line(given[key], _LIMITS[key]), _FALLBACKS[key]) for key in given}
-    pictures = _pictures(avatar)
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # whatever the user's matplotlibrc says
-        chosen = fonts.choose(list(shown.values()), faces)
-        written = dict(zip(shown, chosen.texts, strict=True))
-        canvas = _Canvas(chosen.font)
-        _portraits(canvas, pictures)
-        _header(canvas, written, _MARGIN + (pictures.width if pictures else _AVATAR) + 32)
-        _panel(canvas, written["prompt"], written["text"])
+    chosen = fonts.choose(list(shown.values()), faces)
+    written = dict(zip(shown, chosen.texts, strict=True))
+    canvas, pictures = _Canvas(chosen.font), _pictures(avatar)
+    _portraits(canvas, pictures)
+    _header(canvas, written, _MARGIN + (pictures.width if pictures else _AVATAR) + 32)
+    _panel(canvas, written["prompt"], written["text"])
     return Social(_png(canvas.picture(), pictures), _alt(given), chosen.missing)
 
 

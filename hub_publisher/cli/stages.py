@@ -116,15 +116,16 @@ def card(as_json: bool, handle: str | None, refresh: str | None, create_pr: bool
 
     config = Config(handle=required(handle), **params)
     receipt = read_record(config.run_dir / RECORDS["push"], Receipt)
-    training, tried = record(config, "finetune", Training), record(config, "snippet", Snippet)
+    curation, training = record(config, "curate", Curation), record(config, "finetune", Training)
+    evaluation, tried = record(config, "evaluate", Evaluation), record(config, "snippet", Snippet)
     if tried.fingerprint != snippet.expected_fingerprint(config, _repo_id(config), training):
         raise missing(config, f"{RECORDS['snippet']} for {_repo_id(config)}", "snippet")
     rendered = stage.render(
         config,
         _repo_id(config),
-        record(config, "curate", Curation),
+        curation,
         training,
-        record(config, "evaluate", Evaluation),
+        evaluation,
         tried,
         read_record(config.run_dir / "tracking.json", Tracking),
         receipt.endpoint if receipt else stage.HUGGING_FACE_URL,

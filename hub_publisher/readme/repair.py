@@ -32,6 +32,7 @@ _AFTER = re.compile(r"^(?:[ \t]*$| {0,3}<!--)", re.MULTILINE)
 _NEW_PIECE = re.compile(r"^(?=[^\s\-#\]}])", re.MULTILINE)
 _COMMENT = re.compile("^#.*", re.MULTILINE)
 _KEY_LINE = re.compile(r"[\w-]+[ \t]*:")
+_KEY = re.compile(r"^([A-Za-z_-]+):", re.MULTILINE)
 _PLAIN_LINE = re.compile(r"([A-Za-z][\w-]*):[ \t]+([\w@%`].*?)[ \t]*\n?\Z")
 
 
@@ -95,7 +96,7 @@ def _front_matter(text: str, repairs: list[str]) -> tuple[dict[str, Any], str, b
             return found, candidate.body, True
     if block:
         found, notes, kept = _key_by_key(block)
-        if found:
+        if found or KEYS & {match[1] for match in _KEY.finditer(block.text)}:
             repairs += [f"the front matter could not be read ({fault}), so each key was read alone", *notes]
             return found, kept + (block.body.lstrip("\n") if kept else block.body), False
         repairs.append(f"what stood between --- lines at the top is no front matter ({fault}) and is kept as text")
@@ -132,8 +133,6 @@ def _unopened(text: str) -> Block | None:
 
 def _of_the_hub(block: Block) -> dict[str, Any]:
     """What `block` holds if that is plainly metadata of the Hub; empty otherwise."""
-    if has_markers(block.text):
-        return {}
     try:
         found = load(block.text).value
     except NotYaml:
