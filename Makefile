@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEV_READY := $(VENV)/.ready-dev
+JAVASCRIPT := tests/javascript
+JAVASCRIPT_READY := $(JAVASCRIPT)/node_modules/.ready
 
 GIVEN := USER ARCHIVE FROM BASE_MODEL HUB NAMESPACE NUM_PROCESSES CONFIG
 unexport $(GIVEN)
@@ -21,7 +23,7 @@ export HUB_PUBLISHER_NUM_PROCESSES := $(call given,NUM_PROCESSES)
 export HUB_PUBLISHER_CONFIG := $(call given,CONFIG)
 
 .DEFAULT_GOAL := help
-.PHONY: help publish card serve test lint format bench clean need-user
+.PHONY: help publish card serve test javascript lint format bench clean need-user
 .DELETE_ON_ERROR:
 
 help:  ## print the targets
@@ -44,6 +46,8 @@ serve: $(READY)  ## open the local Hub: a page for every published model
 test: $(DEV_READY)  ## the test suite
 	$(BIN)/python -m pytest -n logical --maxprocesses 8
 
+javascript: $(JAVASCRIPT_READY)  ## let `make test` read cards with JavaScript parsers too (needs Node.js 20 and npm)
+
 lint: $(DEV_READY)  ## formatting, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -58,7 +62,7 @@ bench: $(DEV_READY)  ## curation and training beside huggingtweets' own rules an
 	$(BIN)/python tests/benchmarks/bench_finetune.py
 
 clean:  ## remove what make made; runs/, with your publications, stays
-	rm -rf $(VENV) build dist .hypothesis .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(JAVASCRIPT)/node_modules build dist .hypothesis .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 need-user:
@@ -78,4 +82,8 @@ $(READY): $(BIN)/python pyproject.toml constraints.txt
 
 $(DEV_READY): $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+$(JAVASCRIPT_READY): $(JAVASCRIPT)/package.json $(JAVASCRIPT)/.npmrc
+	cd $(JAVASCRIPT) && npm install --no-audit --no-fund
 	@touch $@

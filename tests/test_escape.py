@@ -24,7 +24,8 @@ NASTY = (
     "<script>alert(1)</script>", "<!--", "-->", "<!-- x -->", "<![CDATA[", "<?x", "<br>",
     "<img src=x onerror=alert(1)>", "[a](b)", "![a](b)", "[a]: https://evil.example", "[x]", "[ ]", "[^1]",
     "[^1]: n", "](", ")", "(", "<https://evil.example>", "https://evil.example/a?b=c&d=e#f",
-    "http://evil.example", "www.evil.example", "evil.com", "//evil.com", "a@b.example", "mailto:a@b.example",
+    "http://evil.example", "www.evil.example", "www.", "www.-a", "www.😀.com", "a@😀.b", "evil.com", "//evil.com",
+    "a@b.example", "mailto:a@b.example",
     "@user@server.example", "@user", "#tag", "$", "$$", "$$x^2$$", "\\(x\\)", "\\[x\\]", "{{ 7*7 }}",
     "{% raw %}", "{#", "%}", "'", '"', "\\'", '"""', "'''", "\\n", "\\u0041", "no", "1e3", "08", "0o17", "~",
     "null", ": ", " #", "!!python/object", "%", "\r", "\r\n", "\n", "\n\n", "\t", "\x00", "\x0b", "\x1b[31m",
@@ -183,7 +184,7 @@ def page_with(inputs: Inputs, name: str, prompt: str, text: str) -> str:
     tried = inputs.snippet.model_copy(update={"code": code, "printed": (text, name)})
     evaluation = inputs.evaluation.model_copy(update={"samples": samples})
     changes = {"curation": curation, "training": training, "evaluation": evaluation, "snippet": tried}
-    return render_page(context(inputs.model_copy(update={**changes, "contact": prompt or None}), {}))
+    return render_page(context(inputs.model_copy(update={**changes, "contact": f"Ask {prompt}"}), {}))
 
 
 @given(name=texts, prompt=texts, text=texts)

@@ -36,10 +36,11 @@ _INLINE = re.compile(r"[&<>|\\`*_\[\]~^$#]")
 # What begins a list, a heading's underline or a table's ruler when it begins a line.
 _LINE_START = re.compile(r"[-+=:]|\d+[.)](?=\s|$)")
 # What GFM and the Hub turn into links, mentions or formulas without any brackets around it.
-_LINK_LIKE = re.compile(r"(?<=/)(?=/)|(?<=\S)(?=@\w)|(?<=\S@)(?=\w)|(?<=\$)(?=\$)|(?<=\\)(?=[(\[])")
+_LINK_LIKE = re.compile(r"(?<=/)(?=/)|(?<=\S)(?=@\S)|(?<=\S@)(?=\S)|(?<=\$)(?=\$)|(?<=\\)(?=[(\[])|(?i:(?<=www)(?=\.))")
 # What begins a marker of regions.py; a fenced block keeps every other < as it is.
 _MARKER = re.compile("<(?=!-- *hub-publisher:)")
-_DOT_IN_WORD = re.compile(r"(?<=\w)\.(?=\w)(?!(?<=\d\.)\d)")
+# Names of hosts hold emoji too. A number's point is none.
+_DOT_IN_WORD = re.compile(r"(?<=[^\s.])\.(?=[^\s.])(?!(?<=\d\.)\d)")
 
 
 class Safe(str):
