@@ -145,7 +145,8 @@ def _check_names(config: Config) -> None:
         ("dataset_artifact", ("full", "ids", "none")),
     ):
         if getattr(config, name) not in choices:
-            raise UsageError(f"--{name.replace('_', '-')} {getattr(config, name)!r} is not one of {', '.join(choices)}.")
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag} {getattr(config, name)!r} is not one of {', '.join(choices)}.")
     if not config.prompts or not all(prompt.strip() for prompt in config.prompts):
         raise UsageError("--prompts holds an empty prompt.", "Give each prompt at least one word.")
 

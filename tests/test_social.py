@@ -172,6 +172,17 @@ def test_every_colour_can_be_read_on_its_ground() -> None:
     assert min(contrast(ground, colour) for ground, colours in grounds.items() for colour in colours) >= 4.5
 
 
+def test_the_palette_keeps_these_colours() -> None:
+    png = social.draw(portraits(2, noisy=True), *PLAIN[:3], "word " * 99, "word " * 99).png
+    counted = opened(png).convert("RGB").getcolors(99999)
+    assert counted is not None
+    there = np.array([colour for number, colour in counted if number > 100])
+    for name in ("BACKGROUND", "PANEL", "NAME", "HANDLES", "MARK", "ON_MARK", "INK", "PROMPT", "ARROW"):
+        colour = getattr(social, name)
+        distance = np.abs(there - [int(colour[i : i + 2], 16) for i in (1, 3, 5)]).max(axis=1).min()
+        assert distance <= 2, name
+
+
 @pytest.mark.parametrize("script", WRITING)
 def test_the_fonts_of_the_installation_draw_this(script: str) -> None:
     text = fonts.one_line(WRITING[script], 100)
@@ -203,7 +214,7 @@ def test_chinese_characters_have_the_shapes_of_their_language(text: str, index: 
         ("日本 bot 🤖", "·· bot :robot_face:", ("CJK", "emoji")),
         ("灯台守の夢。", "···", ("CJK",)),
         ("🇩🇪 1️⃣ 👩‍👩‍👧!", ":DE: 1 :woman:!", ("emoji",)),
-        ("ހދ ‐ ꦲ", "·· ‐ ·", ("Javanese", "Thaana")),
+        ("ހދ ‐ ꦲ ᱚ", "·· ‐ · ·", ("Javanese", "Ol Chiki", "Thaana")),
         ("a\ue000b\u0378c", "a·b·c", ("private-use characters", "unassigned characters")),
         ("☝🏽", "☝", ("emoji",)),
         ("𝕳𝖎 · x\U0001D167", "·· · x", ("combining marks", "symbols")),
@@ -229,30 +240,37 @@ def test_the_remedy_is_one_line_to_type() -> None:
     )
 
 
-def test_fonts_of_the_system_are_asked_last(tmp_path: Path) -> None:
-    """In a process of its own: matplotlib learns at import where this system keeps its fonts."""
-    folder = tmp_path / "fonts"
-    folder.mkdir()
-    (folder / "broken.ttf").write_bytes(b"no font")
+def make_font(path: Path, family: str, characters: dict[int, str]) -> None:
+    """A font with a glyph of ink, named "mine", and an empty one, named "blank"."""
     builder = FontBuilder(1000)
     builder.setupGlyphOrder([".notdef", "mine", "blank"])
-    builder.setupCharacterMap({0xE123: "mine", 0xE124: "blank"})
+    builder.setupCharacterMap(characters)
     pen = TTGlyphPen(None)
-    for number, point in enumerate([(0, 0), (500, 900), (900, 0)]):
-        (pen.lineTo if number else pen.moveTo)(point)
+    pen.moveTo((0, 0))
+    pen.lineTo((500, 900))
+    pen.lineTo((900, 0))
     pen.closePath()
     empty = TTGlyphPen(None).glyph()
     builder.setupGlyf({".notdef": empty, "mine": pen.glyph(), "blank": empty})
     builder.setupHorizontalMetrics({name: (1000, 0) for name in (".notdef", "mine", "blank")})
     builder.setupHorizontalHeader(ascent=900, descent=-100)
-    builder.setupNameTable({"familyName": "Tiny", "styleName": "Regular"})
+    builder.setupNameTable({"familyName": family, "styleName": "Regular"})
     builder.setupOS2()
     builder.setupPost()
-    builder.save(folder / "Tiny.ttf")
+    builder.save(path)
+
+
+def test_fonts_of_the_system_are_asked_last(tmp_path: Path) -> None:
+    """In a process of its own: matplotlib learns at import where this system keeps its fonts."""
+    folder = tmp_path / "fonts"
+    folder.mkdir()
+    (folder / "broken.ttf").write_bytes(b"no font")
+    make_font(folder / "Tiny.ttf", "Tiny", {0xE123: "mine", 0xE124: "blank", ord("a"): "blank"})
+    make_font(folder / "Last.ttf", "Last Resort", {0xE123: "blank", 0xE125: "mine"})
     script = """
 from hub_publisher.card import fonts
-chosen = fonts.choose(["a\\ue123 \\ue124"])
-assert (chosen.texts, chosen.missing) == (("a\\ue123 \\u00b7",), ("private-use characters",)), chosen
+chosen = fonts.choose(["a\\ue123 \\ue124 \\ue125"])
+assert (chosen.texts, chosen.missing) == (("a\\ue123 \\u00b7 \\u00b7",), ("private-use characters",)), chosen
 assert fonts.choose(["a\\ue123"], fonts.at_hand()).missing == ("private-use characters",)
 """
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path), "MPLCONFIGDIR": str(tmp_path)}
@@ -298,7 +316,7 @@ def test_whatever_strangers_write_a_picture_comes_back(texts: tuple[str, ...], b
     drawn = social.draw(None, *texts, dejavu() if bare else None)
     assert opened(drawn.png).size == (1200, 630)
     assert visible(drawn.alt, "") and "\n" not in drawn.alt
-    assert list(drawn.missing) == sorted(set(drawn.missing))
+    assert list(drawn.missing) == sorted(set(drawn.missing)) and all(drawn.missing)
 
 
 @given(text=anything, width=st.floats(60, 900), height=st.floats(10, 300))
@@ -331,7 +349,7 @@ def test_lines_break_between_words_and_between_ideographs() -> None:
     )
     assert fitted("one word or two", 900).lines == ("one word or two",)
     assert fitted("donaudampfschifffahrt", 260).lines == ("donaudampf", "schifffahrt")
-    assert fitted("一一一一「二二", 200).lines == ("一一一一", "「二二")
+    assert fitted("一二三「四五六", 160).lines == ("一二三", "「四五六")
     assert fitted("日本語word日本語", 200).lines == ("日本語", "word", "日本語")
 
 
@@ -339,7 +357,8 @@ def test_a_text_is_as_large_as_it_can_be_and_is_cut_only_at_the_smallest() -> No
     assert [fitted("some words " * many, 400, 160).size for many in (1, 4, 5, 8)] == [40, 40, 32, 28]
     cut = fitted("some words, " * 30, 400, 160)
     assert (cut.size, len(cut.lines), cut.lines[-1][-1]) == (24, 5, "…")
-    assert not cut.lines[-1].endswith(",…")
+    ends = [fitted("a, " * 300, width, 160).lines[-1] for width in range(300, 400, 7)]
+    assert {end[-2:] for end in ends} == {"a…"}
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_a_wrong_template_fails_with_its_line(inputs: Inputs, tmp_path: Path, te
 
 
 def test_a_template_that_is_not_there(inputs: Inputs, tmp_path: Path) -> None:
-    with pytest.raises(CardError, match="There is no template .*nowhere"):
+    with pytest.raises(CardError, match=r"There is no template .*nowhere"):
         render_page(context(inputs, {}), tmp_path / "nowhere")
 
 

@@ -66,8 +66,7 @@ class Face:
 
     def draws(self, grapheme: str) -> bool:
         """Whether there is a glyph for every character of `grapheme` that is to be seen."""
-        forms = {grapheme, unicodedata.normalize("NFD", grapheme)}
-        return any(all(self._has(char) for char in _IGNORABLE.sub("", form)) for form in forms)
+        return all(self._has(char) for char in _IGNORABLE.sub("", grapheme))
 
     def _has(self, char: str) -> bool:
         glyph = self.font.get_char_index(ord(char))

@@ -18,7 +18,7 @@ __all__ = ["Social", "draw", "remedy"]
 
 WIDTH, HEIGHT = 1200, 630  # 1.91:1, which the large sites show whole
 BACKGROUND, PANEL = "#1e2a44", "#fbf9f4"
-NAME, HANDLES = "#ffffff", "#c3cde0"  # on BACKGROUND
+NAME, HANDLES = PANEL, "#c3cde0"  # on BACKGROUND
 MARK, ON_MARK = "#f2b84b", "#1e2a44"
 INK, PROMPT, ARROW = "#1b2233", "#2b5797", "#b8522a"  # on PANEL
 _MARGIN, _PADDING = 56, 44
@@ -241,7 +241,8 @@ def _png(page: Any, pictures: Any) -> bytes:
     """The file, in a palette: a third of the bytes. Most of its colours are the avatars', which have more than 256."""
     from PIL import Image
 
-    drawn = page.quantize(_PAGE_COLOURS, Image.Quantize.MEDIANCUT)
+    # The octree keeps the colours of large areas as they are, the median cut mixes a thin arrow's with the letters'.
+    drawn = page.quantize(_PAGE_COLOURS, Image.Quantize.FASTOCTREE)
     if pictures is not None:
         area = (_MARGIN, _AVATAR_TOP, _MARGIN + pictures.width, _AVATAR_TOP + pictures.height)
         portraits = page.crop(area)
