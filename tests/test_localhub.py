@@ -21,7 +21,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from hub_publisher import localhub
 from hub_publisher.errors import PublisherError
-from hub_publisher.localhub.store import Store, git_hash
+from hub_publisher.localhub.store import GIT_ATTRIBUTES, Store, git_hash, lfs_pointer
 
 DATA = os.urandom(300_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -246,6 +246,12 @@ def test_downloads_have_ranges_and_etags(hub: localhub.LocalHub) -> None:
     assert call(hub, "GET", path, Range="bytes=299990-")[2] == DATA[299_990:]
     assert call(hub, "GET", path, Range="bytes=300000-")[0] == 416
     assert call(hub, "GET", path, If_None_Match=f'"{SHA256}"')[0] == 304
+    pointer = lfs_pointer(SHA256, len(DATA))
+    assert call(hub, "GET", "/a/ranges/raw/main/m.safetensors")[::2] == (200, pointer)
+    status, headers, body = call(hub, "GET", "/a/ranges/raw/main/m.safetensors", Range="bytes=8-11")
+    assert (status, body, headers["content-range"]) == (206, pointer[8:12], f"bytes 8-11/{len(pointer)}")
+    assert call(hub, "GET", "/a/ranges/raw/main/.gitattributes")[2] == GIT_ATTRIBUTES
+    assert call(hub, "GET", "/a/ranges/raw/main/missing")[0] == 404
     _, headers, body = call(hub, "GET", "/a/ranges/resolve/main/.gitattributes")
     assert headers["etag"] == f'"{git_hash(len(body), [body])}"'
 

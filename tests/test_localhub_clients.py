@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,7 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from safetensors.numpy import save
 
 from hub_publisher import localhub
+from hub_publisher.localhub.store import GIT_ATTRIBUTES
 
 WEIGHTS = save(
     {"a": np.random.default_rng(0).standard_normal((600, 800), dtype=np.float32), "b": np.zeros(9, np.int64)}
@@ -155,3 +157,16 @@ def test_model_card_loads_and_pushes(hub: localhub.LocalHub, api: HfApi, tmp_pat
     api.upload_file(path_or_fileobj=CARD, path_in_repo="README.md", repo_id="tests/card-client")
     command = [sys.executable, "-c", textwrap.dedent(CARD_CLIENT)]
     assert run_client(hub, tmp_path / "home", [*command, "apache-2.0"]).strip() == "apache-2.0"
+
+
+def test_the_javascript_client(hub: localhub.LocalHub, tmp_path: Path) -> None:
+    folder = Path(__file__).parent / "javascript"
+    if not shutil.which("node") or not (folder / "node_modules" / "@huggingface").is_dir():
+        assert not os.environ.get("TESTS_REQUIRE_NODE"), "node or @huggingface/hub is missing: make javascript"
+        pytest.skip("node or @huggingface/hub is not here; `make javascript` installs the package")
+    assert json.loads(run_client(hub, tmp_path / "home", ["node", str(folder / "hub.mjs")])) == {
+        "name": "local", "same": [True, True], "edited": True, "pullRequest": True, "models": ["javascript/model"],
+        "files": [[".gitattributes", len(GIT_ATTRIBUTES)], ["README.md", 25], ["b.txt", 1], ["hello.txt", 5],
+                  ["m.safetensors", 3_000_000]],
+        "license": "mit", "pointer": "size 3000000", "exists": [False, True], "commits": 6, "again": 409, "gone": True,
+    }  # fmt: skip

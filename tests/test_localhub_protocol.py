@@ -216,16 +216,16 @@ def test_private_repositories_do_not_exist_for_outsiders(
     api: HfApi, anonymous: HfApi, repo: str, tmp_path: Path
 ) -> None:
     api.update_repo_settings(repo, private=True)
-    assert api.model_info(repo).private
     for call in (
-        lambda: anonymous.model_info(repo), lambda: anonymous.list_repo_files(repo),
+        lambda: anonymous.model_info(repo), lambda: anonymous.list_repo_files(repo), lambda: anonymous.auth_check(repo),
         lambda: hf_hub_download(repo, "README.md", endpoint=anonymous.endpoint, token=False, cache_dir=tmp_path),
         lambda: anonymous.list_repo_refs(repo), lambda: anonymous.get_paths_info(repo, ["README.md"]),
     ):  # fmt: skip
         with pytest.raises(RepositoryNotFoundError):
             call()
+    assert api.model_info(repo).private
     api.update_repo_settings(repo, private=False)
-    assert anonymous.model_info(repo).id == repo
+    anonymous.auth_check(repo)
 
 
 def test_a_read_token_may_not_write(hub: localhub.LocalHub, api: HfApi, repo: str) -> None:

@@ -142,7 +142,7 @@ LITTLE_JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
         ["name", "organization", "files", "path", "sample", "size", "objects", "oid", "operation", "visibility",
          "gated", "title", "content", "key", "value", "type", "tag", "startingPoint", "fromRepo", "toRepo", "paths",
-         "private"]),
+         "private", "inputs", "parameters", "stop", "seed", "stream"]),
         inner, max_size=5),
     max_leaves=12,
 )  # fmt: skip
@@ -154,7 +154,7 @@ REQUESTS = [
     ("POST", "/api/models/safety/fuzz/tag/main"), ("POST", "/api/models/safety/fuzz/discussions"),
     ("POST", "/api/validate-yaml"), ("POST", "/api/lfs/verify"),
     ("POST", "/api/models/safety/fuzz/discussions/1/title"),
-    ("POST", "/api/models/safety/fuzz/super-squash/main"),
+    ("POST", "/api/models/safety/fuzz/super-squash/main"), ("POST", "/models/safety/fuzz"),
 ]  # fmt: skip
 
 
@@ -163,6 +163,7 @@ REQUESTS = [
 @example(request=("POST", "/api/repos/create"), body={"name": "fuzzed", "files": 5})
 @example(request=("POST", "/api/models/safety/fuzz/paths-info/main"), body={"paths": True})
 @example(request=("POST", "/api/models/safety/fuzz/preupload/main"), body={"files": [{"path": "a"}], "gitIgnore": 5})
+@example(request=("POST", "/models/safety/fuzz"), body={"inputs": "a", "parameters": {"stop": [{}], "seed": None}})
 @given(request=st.sampled_from(REQUESTS), body=LITTLE_JSON)
 def test_no_body_makes_the_server_fail(hub: localhub.LocalHub, request: tuple[str, str], body: object) -> None:
     HfApi(endpoint=hub.url, token=hub.token).create_repo("safety/fuzz", exist_ok=True)

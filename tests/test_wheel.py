@@ -48,7 +48,8 @@ def test_the_card_and_the_local_hub_find_their_templates(site: Path, tmp_path: P
 import urllib.request
 from pathlib import Path
 from hub_publisher import card, localhub
-assert all(Path(path).is_relative_to(Path(card.__file__).parents[1]) for path in card.page.template_files())
+assert all(Path(path).is_relative_to(Path(card.__file__).parents[1]) for path in [card.page.templates_folder()])
+assert 'model_card.md.jinja' in card.page.template_hashes()
 with localhub.start(Path("hub")) as hub:
     assert b"<html" in urllib.request.urlopen(hub.url).read()
 """

@@ -70,7 +70,9 @@ def _show_plan(as_json: bool, plan: list[tuple[str, str]]) -> None:
               envvar="HUB_PUBLISHER_HUB_DIR", help="Folder of the local Hub's repositories.")  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback unless told.")
 @click.option("--port", type=int, help="Port [default: the one of last time, else a free one].")
-def serve(hub_dir: Path, host: str, port: int | None) -> None:
+@click.option("--idle-minutes", type=click.FloatRange(0, min_open=True), default=10, show_default=True,
+              help="How long a model stays loaded that nobody tries.")  # fmt: skip
+def serve(hub_dir: Path, host: str, port: int | None, idle_minutes: float) -> None:
     """Serve the local Hub: a page for each published model, and the protocol of the Hub's clients."""
     from hub_publisher import localhub
 
@@ -78,7 +80,8 @@ def serve(hub_dir: Path, host: str, port: int | None) -> None:
         click.echo(url)
         return
     say("The local Hub is running; Ctrl-C ends it.")
-    localhub.run_server(hub_dir, host, port, lambda url: click.echo(url))
+    limits = localhub.Limits(idle_seconds=60 * idle_minutes)
+    localhub.run_server(hub_dir, host, port, lambda url: click.echo(url), limits)
 
 
 @main.command()

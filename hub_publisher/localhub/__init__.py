@@ -16,28 +16,30 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from hub_publisher.errors import PublisherError
+from hub_publisher.localhub.runner import Limits
 
 START_SECONDS = 60
 STOP_SECONDS = 10
 
 
 def run_server(
-    root: Path, host: str = "127.0.0.1", port: int | None = None, on_ready: Callable[[str], None] = print
-) -> None:
+    root: Path, host: str = "127.0.0.1", port: int | None = None, on_ready: Callable[[str], None] = print,
+    limits: Limits | None = None,
+) -> None:  # fmt: skip
     """Serve `root` in this process until interrupted; `on_ready(url)` is called when it answers.
 
-    Without `port`, the one of last time if it is free, else any free one. PublisherError when another process serves
-    `root`, or the port asked for is taken.
+    Without `port`, the one of last time if it is free, else any free one. `limits` are for models that people try on
+    its pages. PublisherError when another process serves `root`, or the port asked for is taken.
     """
     from hub_publisher.localhub.server import run_server as run  # Starlette loads only where it serves
 
-    run(root, host, port, on_ready)
+    run(root, host, port, on_ready, limits or Limits())
 
 
 def read_token(root: Path) -> str:
@@ -78,7 +80,7 @@ class LocalHub:
         self.process = None
 
 
-def start(root: Path, port: int | None = None) -> LocalHub:
+def start(root: Path, port: int | None = None, limits: Limits | None = None) -> LocalHub:
     """Serve `root` from a child process, or join the server that is alive there already.
 
     Returns when it answers. PublisherError with what the child said when it does not start.
@@ -90,7 +92,7 @@ def start(root: Path, port: int | None = None) -> LocalHub:
         if url := find_running(root):
             return LocalHub(root, url, read_token(root))
         try:
-            process, url = _spawn(root, port)
+            process, url = _spawn(root, port, limits or Limits())
         except _LostRace:  # another process was a moment faster and is about to answer
             if time.monotonic() > deadline:
                 remedy = f"End the process that holds {root}/lock, or use another folder."
@@ -119,8 +121,9 @@ class _LostRace(Exception):
     """The folder's lock is held by a server that someone else is starting."""
 
 
-def _spawn(root: Path, port: int | None) -> tuple[subprocess.Popen, str]:
+def _spawn(root: Path, port: int | None, limits: Limits) -> tuple[subprocess.Popen, str]:
     command = [sys.executable, "-m", "hub_publisher.localhub", "--root", str(root), "--stop-with-parent"]
+    command += ["--limits", json.dumps(asdict(limits))]
     with open(root / "server.log", "ab+") as log:
         start_of_log = log.seek(0, os.SEEK_END)
         process = subprocess.Popen(

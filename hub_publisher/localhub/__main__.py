@@ -1,10 +1,12 @@
 """Run the local Hub: python -m hub_publisher.localhub --root DIR [--host 127.0.0.1] [--port N]."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
 from hub_publisher.errors import PublisherError
+from hub_publisher.localhub.runner import Limits
 from hub_publisher.localhub.server import run_server, stop_with_parent
 
 
@@ -15,11 +17,13 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, help="port (default: that of last time, else a free one)")
     parser.add_argument("--stop-with-parent", action="store_true", help="end when standard input closes")
+    parser.add_argument("--limits", type=json.loads, default={}, help="of inference, as JSON: see runner.Limits")
     options = parser.parse_args()
+    limits = Limits(**options.limits)
     if options.stop_with_parent:
         stop_with_parent()
     try:
-        run_server(options.root, options.host, options.port, lambda url: print(url, flush=True))
+        run_server(options.root, options.host, options.port, lambda url: print(url, flush=True), limits)
     except PublisherError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -233,6 +233,13 @@ def info_at(call: Call) -> dict:
     return trim(call, describe(call, call.repo(), call.values["rev"], call.flag("blobs")), full=True)
 
 
+@routes.on("GET", "/api/{type}s/{repo}/auth-check")
+def auth_check(call: Call) -> dict:
+    """Say whether the caller may read a repository, by answering at all."""
+    call.repo()
+    return {}
+
+
 @routes.on("GET", "/api/{type}s/{repo}")
 def info(call: Call) -> dict:
     """Describe a repository."""

@@ -207,14 +207,24 @@ def _read_card(blobs: BlobStore, sha256: str) -> tuple[dict, str]:
         return {}, body
 
 
-@lru_cache(maxsize=256)
-def config_of(blobs: BlobStore, sha256: str) -> dict:
-    """Return what a config.json says about architecture and model type; empty when it cannot be read."""
+def json_of(files: dict[str, File], path: str, blobs: BlobStore) -> dict:
+    """Return the JSON object in a file of a tree; empty where there is none or it cannot be read."""
+    return _read_json(blobs, files[path].sha256) if path in files else {}
+
+
+@lru_cache(maxsize=64)
+def _read_json(blobs: BlobStore, sha256: str) -> dict:
     try:
-        config = plain(json.loads(blobs.read(sha256, CARD_LIMIT)))
+        data = plain(json.loads(blobs.read(sha256, CARD_LIMIT)))
     except (ValueError, RecursionError):
         return {}
-    return {key: config[key] for key in ("architectures", "model_type") if isinstance(config, dict) and key in config}
+    return data if isinstance(data, dict) else {}
+
+
+def config_of(files: dict[str, File], blobs: BlobStore) -> dict:
+    """Return what a tree's config.json says about architecture and model type."""
+    config = json_of(files, "config.json", blobs)
+    return {key: config[key] for key in ("architectures", "model_type") if key in config}
 
 
 @lru_cache(maxsize=256)

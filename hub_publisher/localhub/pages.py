@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hub_publisher.localhub import metadata
+from hub_publisher.localhub.api_inference import why_not
 from hub_publisher.localhub.api_repos import KINDS, describe
 from hub_publisher.localhub.cards import Place, render
 from hub_publisher.localhub.refusal import Refusal
@@ -24,6 +25,8 @@ TEMPLATES = next(folder for folder in (_PACKAGE / "templates", _PACKAGE.parent /
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin", "Cache-Control": "no-cache"}
 CARD_DIFF_LINES = 400
+AVATAR = "figures/avatar.png"  # the thumbnail is a wide picture where there is one for social media
+SAMPLING = {"temperature": "1", "top_p": "1", "max_new_tokens": "100"}  # what holds where a repository says nothing
 LOGIN_SECONDS = 365 * 24 * 3600
 
 
@@ -85,8 +88,8 @@ def place_of(repo: Repo, revision: str, files: dict[str, File]) -> Place:
 
 
 def avatar(card: dict, place: Place) -> str:
-    """Return the address of the card's thumbnail if it is a file of the repository, else nothing."""
-    path = place.path_of(text_of(card.get("thumbnail")))
+    """Return the address of the repository's avatar or else of its card's thumbnail; empty when it has neither."""
+    path = AVATAR if AVATAR in place.paths else place.path_of(text_of(card.get("thumbnail")))
     return place.url(path) if path else ""
 
 
@@ -129,8 +132,8 @@ def results(card: dict) -> list[tuple[str, str, str]]:
 
 @routes.on("GET", "/_static/{file}")
 def static(call: Call) -> Response:
-    """Return the stylesheet or the icon."""
-    if call.values["file"] not in ("hub.css", "hub.svg"):
+    """Return the stylesheet, the icon or the widget's program."""
+    if call.values["file"] not in ("hub.css", "hub.svg", "hub.js"):
         raise Refusal(404, "Not found")
     return FileResponse(TEMPLATES / call.values["file"], headers={"Cache-Control": "no-cache"})
 
@@ -174,7 +177,9 @@ def model_page(call: Call, tab: str, revision: str = "main", **more: object) -> 
     prompt = next((text for _, text, _ in examples(card)), "My dream is")
     values = {
         "info": info, "files": list(files.values()), "chips": chips(info), "avatar": avatar(card, place),
-        "prompt": json.dumps(prompt, ensure_ascii=False),
+        "prompt": prompt, "prompt_literal": json.dumps(prompt, ensure_ascii=False),
+        "reason": why_not(info, files, call.store.blobs),
+        "sampling": SAMPLING | metadata.json_of(files, "generation_config.json", call.store.blobs),
         "commits": call.store.history(info["sha"]), "examples": examples(card), "results": results(card),
         "card": Markup(render(body, place)) if tab == "card" else "", "base_url": call.base_url,
         "path": f"{KINDS[repo.type]}{repo.name}", "kind": repo.type, "tab": tab, "revision": revision, "place": place,

@@ -12,27 +12,31 @@ from pathlib import Path
 import uvicorn
 
 from hub_publisher.errors import PublisherError
-from hub_publisher.localhub import api_commits, api_refs, api_repos, discussions, pages, transfer
+from hub_publisher.localhub import api_commits, api_inference, api_refs, api_repos, discussions, pages, transfer
+from hub_publisher.localhub.runner import Limits, Runner
 from hub_publisher.localhub.store import Store
 from hub_publisher.localhub.web import LOOPBACK, App, Hub, secret_file
 from hub_publisher.localhub.xet import XorbStore
 
 # In this order paths are tried: the API first, pages last.
-PARTS = (api_repos, api_commits, api_refs, discussions, transfer, pages)
+PARTS = (api_repos, api_commits, api_refs, discussions, transfer, api_inference, pages)
 ANY_HOST = ("0.0.0.0", "::", "")
 
 
-def make_app(root: Path, host: str = "127.0.0.1") -> App:
+def make_app(root: Path, host: str, limits: Limits) -> App:
     """Return the application that serves `root`, answering to loopback names and `host`."""
     token = secret_file(root / "token", "hf_local_")
     reader = secret_file(root / "token-read", "hf_local_readonly_")
     hosts = set() if host in ANY_HOST else LOOPBACK | {host.lower()}
-    hub = Hub(Store(root), XorbStore(root), {token: "write", reader: "read"}, hosts, token.encode())
+    tokens = {token: "write", reader: "read"}
+    runner = Runner(root / "inference", limits)
+    hub = Hub(Store(root), XorbStore(root), runner, tokens, hosts, token.encode())
     return App(hub, pages.show_refusal)
 
 
-def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str], None]) -> None:
+def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str], None], limits: Limits) -> None:
     """Serve `root` until interrupted: the contract is that of `localhub.run_server`."""
+    root = root.resolve()  # the worker process has another working directory
     root.mkdir(parents=True, exist_ok=True)
     with open(root / "lock", "w") as lock:
         try:
@@ -44,7 +48,8 @@ def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str]
         listener = bind(root, host, port)
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in ANY_HOST else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
-        server = Server(uvicorn.Config(make_app(root, host), log_level="warning", access_log=False, lifespan="off",
+        app = make_app(root, host, limits)
+        server = Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off",
                                        timeout_graceful_shutdown=5, server_header=False))  # fmt: skip
         record = root / "server.json"
 
@@ -52,7 +57,11 @@ def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str]
             _write(record, json.dumps({"pid": os.getpid(), "url": url}))
             on_ready(url)
 
-        server.on_ready, server.on_stop = announce, lambda: record.unlink(missing_ok=True)
+        def withdraw() -> None:
+            record.unlink(missing_ok=True)
+            app.hub.runner.end()
+
+        server.on_ready, server.on_stop = announce, withdraw
         server.run(sockets=[listener])
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hub_publisher.localhub.blobs import READ_SIZE, BlobStore
+from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.refusal import Refusal, no_repo, no_revision
 
 AUTHOR = "local"
@@ -251,8 +251,3 @@ class Store:
             FROM commits c JOIN line ON c.oid = line.parent
         ) SELECT oid, parent, title, message, date FROM line ORDER BY depth"""
         return [Commit(*row) for row in self.rows(query, commit)]
-
-    def git_hash_of(self, sha256: str, size: int) -> str:
-        """Return git's hash of a stored blob, read in pieces."""
-        with open(self.blobs.path(sha256), "rb") as file:
-            return git_hash(size, iter(lambda: file.read(READ_SIZE), b""))

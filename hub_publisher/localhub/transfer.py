@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from hub_publisher.localhub.blobs import READ_SIZE
 from hub_publisher.localhub.refusal import NO_ENTRY, Refusal, no_entry
+from hub_publisher.localhub.store import File, lfs_pointer
 from hub_publisher.localhub.web import SIGNED_SECONDS, Call, routes
 from hub_publisher.localhub.xet import MAX_XORB_BYTES, parse_shard
 
@@ -121,22 +122,43 @@ def post_shard(call: Call) -> dict:
 @routes.on("GET", "/{kind}{repo}/resolve/{rev}/{path}")
 def resolve(call: Call) -> Response:
     """Return a file, whole or the range that is asked for; ETag is what the clients name their cached copy."""
+    file, headers = file_at(call)
+    headers["ETag"] = f'"{file.sha256 if file.lfs else file.oid}"'
+    if file.lfs:
+        headers |= {"X-Linked-Size": str(file.size), "X-Linked-ETag": headers["ETag"]}
+    if call.request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Download(call.store.blobs.path(file.sha256), headers=headers, media_type=media_type(file.path))
+
+
+@routes.on("GET", "/{kind}{repo}/raw/{rev}/{path}")
+def raw(call: Call) -> Response:
+    """Return what git holds of a file: of one in LFS the pointer."""
+    file, headers = file_at(call)
+    headers["ETag"] = f'"{file.oid}"'
+    if file.lfs:
+        data, status = lfs_pointer(file.sha256, file.size), 200
+        asked = re.fullmatch(r"bytes=(\d{1,9})-(\d{0,9})", call.request.headers.get("range", ""))
+        if asked and (first := int(asked[1])) < len(data):
+            end = min(int(asked[2] or len(data)) + 1, len(data))
+            headers["Content-Range"] = f"bytes {first}-{end - 1}/{len(data)}"
+            data, status = data[first:end], 206
+        return Response(data, status, headers, "text/plain")
+    return Download(call.store.blobs.path(file.sha256), headers=headers, media_type=media_type(file.path))
+
+
+def file_at(call: Call) -> tuple[File, dict[str, str]]:
+    """Return the file in a path and the headers that every answer about it has; Refusal(404) without such a file."""
     commit = call.store.resolve(call.repo(), call.values["rev"])
     path = call.values["path"]
     file = call.store.files(commit).get(path)
     if file is None:
         raise no_entry(path, commit)
-    etag = f'"{file.sha256 if file.lfs else file.oid}"'
     name = quote(path.rsplit("/", 1)[-1])
-    headers = {
-        "X-Repo-Commit": commit, "ETag": etag, "Accept-Ranges": "bytes", "Cache-Control": "no-cache",
+    return file, {
+        "X-Repo-Commit": commit, "Accept-Ranges": "bytes", "Cache-Control": "no-cache",
         "Content-Disposition": f"inline; filename*=UTF-8''{name}", **INERT,
     }  # fmt: skip
-    if file.lfs:
-        headers |= {"X-Linked-Size": str(file.size), "X-Linked-ETag": etag}
-    if call.request.headers.get("if-none-match") == etag:
-        return Response(status_code=304, headers=headers)
-    return Download(call.store.blobs.path(file.sha256), headers=headers, media_type=media_type(path))
 
 
 class Download(FileResponse):

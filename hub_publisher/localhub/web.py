@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from hub_publisher.localhub.refusal import Refusal, no_repo
+from hub_publisher.localhub.runner import Runner
 from hub_publisher.localhub.store import Repo, Store
 from hub_publisher.localhub.xet import XorbStore
 
@@ -30,17 +31,23 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SIGNED_SECONDS = 24 * 3600  # how long an upload address lives; a slow disk and a large model fit in a day
 
 # {kind}: datasets/, spaces/ or nothing. {repo}: one or two segments. {path}: the rest, slashes and all.
-_PARTS = {"type": "model|dataset|space", "kind": "(?:datasets/|spaces/)?", "repo": "[^/]+(?:/[^/]+)?", "path": ".+"}
+_PARTS = {
+    "type": "model|dataset|space",
+    "kind": "(?:datasets/|spaces/)?",
+    "repo": "(?!api/)[^/]+(?:/[^/]+)?",
+    "path": ".+",
+}
 
 Handler = Callable[["Call"], object]
 
 
 @dataclass
 class Hub:
-    """What every handler needs: the store, the xorbs of this run, the tokens, and the names it answers to."""
+    """What every handler needs: the store, the xorbs of this run, what runs models, the tokens, the host names."""
 
     store: Store
     xorbs: XorbStore
+    runner: Runner
     tokens: dict[str, str]  # token -> role
     hosts: set[str] = field(default_factory=lambda: set(LOOPBACK))  # empty: any
     key: bytes = b""
