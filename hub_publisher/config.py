@@ -82,7 +82,6 @@ class Config:
 
     wandb: str = _option("auto", "Weights & Biases: auto, online, offline or disabled.")
     wandb_project: str = _option("hub-publisher", "Weights & Biases project.")
-    dataset_artifact: str = _option("full", "What Weights & Biases may hold of the posts: full, ids or none.")
 
     runs_dir: Path = _option(Path("runs"), "Folder that holds one folder for each publication.")
     hub_dir: Path = _option(Path("runs/.hub"), "Folder of the local Hub's repositories.")
@@ -142,7 +141,6 @@ def _check_names(config: Config) -> None:
     for name, choices in (
         ("dtype", ("bfloat16", "float32")),
         ("wandb", ("auto", "online", "offline", "disabled")),
-        ("dataset_artifact", ("full", "ids", "none")),
     ):
         if getattr(config, name) not in choices:
             flag = f"--{name.replace('_', '-')}"

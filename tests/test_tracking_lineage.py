@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import card_records
 import pytest
 from tracking_helpers import publish_in_a_process, quiet_config, step
 from wandb_files import artifacts, logs, records, summary
@@ -11,7 +12,7 @@ from wandb_files import artifacts, logs, records, summary
 from hub_publisher import tracking
 from hub_publisher.config import Config
 from hub_publisher.disk import sha256_of, write_jsonl
-from hub_publisher.records import Account, Curation, Evaluation, KeptPost, Metrics, Post, Receipt, Samples, Timeline
+from hub_publisher.records import Account, Curation, Evaluation, KeptPost, Post, Receipt, Samples, Timeline
 
 POSTS = ("The lamp at the end of the pier is lit.", "Fog again, and the lamp does not mind.")
 
@@ -133,15 +134,11 @@ def published(config: Config, is_local: bool) -> tuple[Receipt, Evaluation]:
         files={"model.safetensors": "a" * 64, "figures/loss.png": "b" * 64, "other/loss.png": "c" * 64},
         published_at=datetime.now(UTC),
     )
-    metrics = Metrics(eval_loss=3.4, perplexity=30.0, bits_per_byte=1.2, num_posts=1, num_tokens=9, num_bytes=38)
-    evaluation = Evaluation(
-        fingerprint="e",
+    metrics = card_records.metrics(3.4, perplexity=30.0, bits_per_byte=1.2)
+    evaluation = card_records.evaluation(
         base=metrics.model_copy(update={"perplexity": 90.0}),
         tuned=metrics,
-        samples=(Samples(prompt="My dream is", tuned=(" a lamp", " fog"), base=(" to", " be")),),
-        sampling={"top_p": 0.95},
-        seed=42,
-        eval_seconds=1.0,
+        samples=(Samples(prompt="My dream is", tuned=(" a lamp", None), base=(None, " be")),),
     )
     card = config.run_dir / "model" / "README.md"
     card.parent.mkdir(parents=True)
@@ -170,7 +167,10 @@ def test_publication_is_recorded_with_addresses_that_stay(config: Config, is_loc
     assert (card_file.path, Path(card_file.local_path).read_text()) == ("README.md", "# The card")
     (table,) = (json.loads(path.read_text()) for path in config.run_dir.rglob("samples*.table.json"))
     assert table["columns"] == ["prompt", "tuned model", "base model"]
-    assert table["data"] == [["My dream is", " a lamp", " to"], ["My dream is", " fog", " be"]]
+    assert table["data"] == [
+        ["My dream is", " a lamp", "(withheld: it repeats a post)"],
+        ["My dream is", "(withheld: it repeats a post)", " be"],
+    ]
 
 
 def test_a_publication_is_recorded_once(config: Config) -> None:

@@ -80,11 +80,15 @@ def _record_results(run: Run, evaluation: Evaluation, receipt: Receipt) -> None:
         }
     )
     rows = [
-        (samples.prompt, tuned, base)
+        (samples.prompt, _shown(tuned), _shown(base))
         for samples in evaluation.samples
         for tuned, base in zip(samples.tuned, samples.base, strict=False)
     ]
     run.log_table("samples", ["prompt", "tuned model", "base model"], rows)
+
+
+def _shown(text: str | None) -> str:
+    return "(withheld: it repeats a post)" if text is None else text
 
 
 def _record_model(run: Run, config: Config, receipt: Receipt) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 INIT_SECONDS = 30
 FINISH_SECONDS = 60
+ARTIFACT_SECONDS = 30
 # wandb keeps what is logged in memory for 15 seconds, unless told otherwise; a SIGKILL loses it.
 FLUSH_SECONDS = 1.0
 
@@ -38,6 +39,7 @@ class WandbRun:
         self.url = before.url
         self.warnings: list[str] = []
         self.num_logged_steps = self._saved_steps = before.num_logged_steps
+        self._artifacts = dict(before.artifacts)
         self._marks: list[tuple[float, int]] = []  # when how many steps had been logged
 
     def start(self) -> "wandb.Run | None":
@@ -70,10 +72,18 @@ class WandbRun:
                 run.summary.update(dict(values))
 
     def log_artifact(self, artifact: ArtifactFiles) -> None:
-        """Log files; references are recorded as they are, never fetched."""
+        """Log files; references are recorded as they are, never fetched.
+
+        Online, waits until the server has them: a failed upload is silent otherwise. Its version there, or offline
+        the digest of its contents, goes into the tracking record.
+        """
         if run := self.start():
             with guarded(f"logging the artifact {artifact.name}", self.warnings):
-                run.log_artifact(_wandb_artifact(artifact))
+                made = _wandb_artifact(artifact)
+                logged = run.log_artifact(made)
+                version = made.digest if run.offline else logged.wait(ARTIFACT_SECONDS).version
+                self._artifacts[artifact.name] = version
+                _update(self._config, self._job_type, artifacts=dict(self._artifacts))
 
     def save_progress(self) -> None:
         """Remember on disk how many steps wandb has on disk by now, which are those it was given a while ago."""
