@@ -10,8 +10,7 @@
     LoadBack    loadback.json             the published model, loaded by its id in another process
     Tracking    tracking.json             the Weights & Biases runs of this publication
 
-Every record carries the fingerprint of what it was made from and is written last, under a temporary name,
-then renamed: a record that exists with the right fingerprint means that its stage is done.
+Every record carries the fingerprint of what it was made from and is written last: if it is there, its stage is done.
 """
 
 from datetime import datetime
@@ -39,9 +38,9 @@ class _Record(BaseModel):
 
 
 class StageRecord(_Record):
-    """What a finished stage leaves. `fingerprint` covers its configuration and the record it read."""
+    """What a finished stage leaves."""
 
-    fingerprint: str
+    fingerprint: str  # of its configuration and the record it read
 
 
 class Post(_Record):
@@ -73,13 +72,13 @@ class Timeline(StageRecord):
 
 
 class KeptPost(_Record):
-    """A post as the model sees it. `split` is "train" or "heldout"."""
+    """A post as the model sees it."""
 
     id: str
     text: str
     created_at: datetime | None = None
     language: str | None = None  # ISO 639-1 where known
-    split: str = "train"
+    split: str = "train"  # or "heldout"
 
 
 class Account(_Record):
@@ -222,10 +221,7 @@ class Memorisation(_Record):
 
 
 class Samples(_Record):
-    """Continuations of one prompt, the first of their seed, none picked. Each text excludes the prompt.
-
-    None is a text withheld, because it repeats a post.
-    """
+    """Continuations of one prompt, without it, the first of their seed. None is one withheld: it repeats a post."""
 
     prompt: str
     tuned: tuple[str | None, ...]
