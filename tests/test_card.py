@@ -19,7 +19,7 @@ from markdown_shape import PARSER, shape
 from PIL import Image
 
 from hub_publisher import card
-from hub_publisher.card import avatar, figures
+from hub_publisher.card import avatar, figures, words
 from hub_publisher.card.inputs import gather
 from hub_publisher.card.metadata import build
 from hub_publisher.card.page import context, environment, render_page
@@ -300,3 +300,12 @@ def test_the_card_needs_no_torch(tmp_path: Path) -> None:
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, env=environment)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "shown"),
+    [(0, 5, "0 %"), (1, 3000, "under 0.1 %"), (1, 300, "0.3 %"), (1, 3, "33 %"), (299, 300, "99.7 %"),
+     (2999, 3000, "over 99.9 %"), (3, 3, "100 %"), (1, 0, "0 %")],
+)  # fmt: skip
+def test_a_few_are_not_none_and_nearly_all_are_not_all(part: int, whole: int, shown: str) -> None:
+    assert words.percent(part, whole) == shown

@@ -23,6 +23,8 @@ def significant(number: float) -> str:
 def percent(part: float, whole: float) -> str:
     """`12 %`; below one per cent with a decimal, so that a few do not become none."""
     share = 100 * part / whole if whole else 0.0
+    if 0 < share < 0.05 or 99.95 <= share < 100:  # a few are not none, and nearly all are not all
+        return "under 0.1 %" if share < 1 else "over 99.9 %"
     return f"{share:.1f} %" if 0 < share < 1 or 99 < share < 100 else f"{share:.0f} %"
 
 
