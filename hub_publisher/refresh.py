@@ -1,5 +1,6 @@
 """A published card rendered again from its manifest: new templates, a new contact, no training and no records."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ RESTATED = ("contact", "dataset", "grid_intensity")
 class Published:
     """A published model as its repository tells: its manifest, and where everything lies now."""
 
+    repo_id: str
     repo: RemoteRepo
     manifest: Manifest
 
@@ -43,17 +45,23 @@ def refresh(config: Config, target: Target, patience: Patience = PATIENCE, creat
     HubError when the repository has no manifest that this version reads, or its README.md was edited in our regions.
     """
     hub = HubClient(target.endpoint, target.token, patience)
-    published = read_published(hub, target.repo_id)
-    inputs, files = published.manifest.inputs, published.manifest.files
     restated = {name: value for name in RESTATED if (value := getattr(config, name)) is not None}
+    files, own = render(hub, read_published(hub, target.repo_id), restated, config.template)
+    return send(hub, target, {path: File.of(content) for path, content in files.items()}, own, MESSAGE, create_pr)
+
+
+def render(
+    hub: HubClient, published: Published, restated: Mapping[str, Any], templates: Path | None
+) -> tuple[dict[str, bytes], list[str]]:
+    """The card's files with some of its inputs changed, and which published paths were the card's alone before."""
+    inputs, files = published.manifest.inputs, published.manifest.files
     picture = None
     if inputs.has_avatar:
-        picture = hub.ask("reading the avatar", lambda: hub.read(target.repo_id, AVATAR, published.repo.head))
-    rendered = card.make(inputs.model_copy(update=restated), picture, config.template)
-    of_the_card = [path for path in files if Path(path).parts[0] in (FIGURES, RESULTS)]
-    others = {path: sha256 for path, sha256 in files.items() if path not in of_the_card}
-    made = {path: File.of(content) for path, content in card.with_manifest(rendered, others).items()}
-    return send(hub, target, made, of_the_card, MESSAGE, create_pr)
+        picture = hub.ask("reading the avatar", lambda: hub.read(published.repo_id, AVATAR, published.repo.head))
+    rendered = card.make(inputs.model_copy(update=dict(restated)), picture, templates)
+    own = [path for path in files if Path(path).parts[0] in (FIGURES, RESULTS)]
+    others = {path: sha256 for path, sha256 in files.items() if path not in own}
+    return card.with_manifest(rendered, others), own
 
 
 def read_published(hub: HubClient, repo_id: str) -> Published:
@@ -67,4 +75,4 @@ def read_published(hub: HubClient, repo_id: str) -> Published:
             "Publish it again from its posts: make publish USER=...",
         )
     content = hub.ask(f"reading {MANIFEST}", lambda: hub.read(repo_id, MANIFEST, repo.head))
-    return Published(repo, parse(content, repo_id))
+    return Published(repo_id, repo, parse(content, repo_id))

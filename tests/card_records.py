@@ -254,10 +254,11 @@ def snippet(**changes: Any) -> Snippet:
 
 
 def tracking() -> Tracking:
-    artifacts = {"tide_clerk-raw-dataset": "v0", "tide_clerk-train-dataset": "v3"}
+    raw, data = {"tide_clerk-raw-dataset": "v0"}, {"tide_clerk-train-dataset": "v3"}
+    made_from = {**data, "HuggingFaceTB-SmolLM2-135M": "v1"}
     runs = {
-        "train": TrackedRun(run_id="r2", url=TRAIN_LINK, finished=True),
-        "preprocess": TrackedRun(run_id="r1", url=PREPROCESS_LINK, finished=True, artifacts=artifacts),
+        "train": TrackedRun(run_id="r2", url=TRAIN_LINK, finished=True, inputs=made_from),
+        "preprocess": TrackedRun(run_id="r1", url=PREPROCESS_LINK, finished=True, inputs=raw, artifacts=data),
     }
     return Tracking(mode="online", reason="a key is set", project="hub-publisher", entity="tide", runs=runs)
 

@@ -1,4 +1,4 @@
-"""The card's pictures, drawn from the records: how it was made, the loss, posts per month, lengths, what was dropped.
+"""The card's pictures, drawn from the records: from what to what, the loss, posts per month, lengths, what was dropped.
 
 Every figure is a PNG without background, in colours that stand out on a white page and on the Hub's dark one, with an
 alt text that says what there is to see. Same records, same bytes: no dates, and fonts from matplotlib itself.
@@ -18,6 +18,7 @@ FOLDER = "figures"
 TEXT, LINE, ACCENT, SECOND = "#757575", "#808080", "#3b76c8", "#c4582d"
 _WIDTH, _DPI = 7.5, 160  # inches; 1,200 pixels wide, sharp at half that on a dense screen
 _FEW_BARS = 3  # fewer bars than this say nothing that the table does not
+_MAX_NAME, _MAX_DIGEST = 26, 8  # characters that a box has room for
 
 
 @dataclass(frozen=True)
@@ -41,46 +42,73 @@ def draw(inputs: Inputs) -> dict[str, Figure]:
 
 
 def _pipeline(inputs: Inputs) -> Figure:
-    accounts, training, result = inputs.curation.accounts, inputs.training, inputs.evaluation
-    downloaded = words.count(sum(account.num_downloaded for account in accounts))
-    kept = words.count(sum(account.num_kept for account in accounts))
-    before, after = (words.significant(metrics.perplexity) for metrics in (result.base, result.tuned))
-    steps = [
-        ("Posts", f"{downloaded} downloaded"),
-        ("Curate", f"{kept} kept"),
-        ("Fine-tune", f"{words.count(training.num_steps)} steps"),
-        ("Evaluate", f"perplexity {before} → {after}"),
-        ("Model card", "this page"),
-        ("Hub", "model and card"),
-    ]
-
-    def boxes(axes: Any) -> None:
-        axes.set(xlim=(0, 3), ylim=(0, 2))
-        axes.axis("off")
-        for index, (title, fact) in enumerate(steps):
-            x, y = index % 3 + 0.5, 1.5 - index // 3
-            box = {"boxstyle": "round,pad=0.02,rounding_size=0.06", "edgecolor": ACCENT, "facecolor": "none"}
-            axes.add_patch(_patch(x, y, box))
-            axes.text(x, y + 0.11, title, ha="center", va="center", weight="bold", size=14, color=ACCENT)
-            axes.text(x, y - 0.15, fact, ha="center", va="center", size=11, color=TEXT)
-        arrow = {"arrowstyle": "-|>", "color": LINE, "shrinkA": 0, "shrinkB": 0}
-        for y in (0.5, 1.5):
-            for x in (1.0, 2.0):
-                axes.annotate("", (x + 0.08, y), (x - 0.07, y), arrowprops=arrow)
-        axes.plot([2.5, 2.5, 0.5, 0.5], [1.18, 1.0, 1.0, 0.9], color=LINE, lw=1)
-        axes.annotate("", (0.5, 0.8), (0.5, 0.95), arrowprops=arrow)
-
-    alt = (
-        f"How this model was made: {downloaded} posts downloaded, {kept} kept, {words.count(training.num_steps)} "
-        f"training steps, held-out perplexity {before} before and {after} after, then this card and the Hub."
+    """Posts to model as one goes from the other, after huggingtweets' figure, and what the tracker recorded."""
+    curation, training, result = inputs.curation, inputs.training, inputs.evaluation
+    downloaded, kept, learnt, heldout = (
+        words.count(number)
+        for number in (
+            sum(account.num_downloaded for account in curation.accounts),
+            curation.num_train + curation.num_heldout,
+            curation.num_train,
+            curation.num_heldout,
+        )
     )
-    return Figure(_png(boxes, 2.6), alt)
+    steps = words.count(training.num_steps, "step")
+    before, after = (words.significant(metrics.perplexity) for metrics in (result.base, result.tuned))
+    base = (training.base_model.hub_id or "a local folder").rpartition("/")[2]
+    versions = _versions(inputs)
+    boxes = [
+        ("Posts", f"{downloaded} downloaded", versions.get("the posts")),
+        ("Curate", f"{kept} kept"),
+        ("Training data", f"{learnt} + {heldout} held out", versions.get("the training data")),
+        ("Base model", base if len(base) <= _MAX_NAME else f"{base[: _MAX_NAME - 1]}…", versions.get("the base model")),
+        ("Fine-tune", steps),
+        ("This model", f"perplexity {before} → {after}"),
+    ]
+    alt = (
+        f"How this model was made: of {downloaded} downloaded posts {kept} were kept and {heldout} of these held out; "
+        f"{base} was fine-tuned on the other {learnt} in {steps}, which took the held-out perplexity from {before} to "
+        f"{after}."
+    )
+    if versions:
+        alt += f" Recorded: {words.listing([f'{kind} as {version}' for kind, version in versions.items()])}."
+    return Figure(_png(lambda axes: _graph(axes, boxes), 2.6), alt)
 
 
-def _patch(x: float, y: float, style: dict[str, Any]) -> Any:
+def _versions(inputs: Inputs) -> dict[str, str]:
+    """What the tracker calls the posts, the training data and the base model, as far as it recorded them."""
+    preprocess, train = inputs.runs.get("preprocess"), inputs.runs.get("train")
+    data = preprocess.artifacts if preprocess else {}
+    brought = {name: version for name, version in (train.inputs if train else {}).items() if name not in data}
+    kinds = {"the posts": preprocess.inputs if preprocess else {}, "the training data": data, "the base model": brought}
+    return {name: f"W&B artifact {next(iter(kind.values()))[:_MAX_DIGEST]}" for name, kind in kinds.items() if kind}
+
+
+def _graph(axes: Any, boxes: list[tuple[str | None, ...]]) -> None:
+    """Two rows of three: what goes in, what is done, what comes out; the upper result goes into the lower step."""
+    axes.set(xlim=(0, 3), ylim=(0, 2))
+    axes.axis("off")
+    for number, box in enumerate(boxes):
+        row, column = divmod(number, 3)
+        _box(axes, column + 0.5, 1.5 - row, SECOND if column == 1 else ACCENT, *box)
+    arrow = {"arrowstyle": "-|>", "color": LINE, "shrinkA": 0, "shrinkB": 0}
+    for y in (0.5, 1.5):
+        for x in (1.0, 2.0):
+            axes.annotate("", (x + 0.08, y), (x - 0.07, y), arrowprops=arrow)
+    axes.plot([2.5, 2.5, 1.5, 1.5], [1.18, 1.0, 1.0, 0.9], color=LINE, lw=1)
+    axes.annotate("", (1.5, 0.82), (1.5, 0.95), arrowprops=arrow)
+
+
+def _box(axes: Any, x: float, y: float, colour: str, title: str | None, *lines: str | None) -> None:
     from matplotlib.patches import FancyBboxPatch
 
-    return FancyBboxPatch((x - 0.4, y - 0.3), 0.8, 0.6, linewidth=1.5, **style)
+    style = "round,pad=0.02,rounding_size=0.06"
+    axes.add_patch(FancyBboxPatch((x - 0.4, y - 0.3), 0.8, 0.6, style, lw=1.5, edgecolor=colour, facecolor="none"))
+    said = [line for line in lines if line]
+    top = y + 0.05 + 0.06 * len(said)
+    axes.text(x, top, title, ha="center", va="center", weight="bold", size=14, color=colour)
+    for number, line in enumerate(said, start=1):
+        axes.text(x, top - 0.05 - 0.17 * number, line, ha="center", va="center", size=10, color=TEXT, parse_math=False)
 
 
 def _loss(inputs: Inputs) -> Figure | None:

@@ -63,10 +63,11 @@ class PostStatistics(_Published):
 
 
 class TrackedPage(_Published):
-    """A tracked run that has a page, and the artifacts it left: name -> version, or content digest."""
+    """A tracked run, and the artifacts it was made from and left: name -> version, or content digest while offline."""
 
     run_id: str
     url: str | None = None
+    inputs: dict[str, str] = {}
     artifacts: dict[str, str] = {}
 
 
@@ -141,10 +142,15 @@ def check_prompts(config: Config, prompts: Iterable[str]) -> None:
 
 
 def tracked(tracking: Tracking | None) -> dict[str, TrackedPage]:
-    """The tracked runs by job type. Only the first run's artifacts: the second's are made from this very card."""
+    """The tracked runs by job type, without what the last one left: that is made from this very card."""
     runs = tracking.runs if tracking else {}
     return {
-        job: TrackedPage(run_id=run.run_id, url=run.url, artifacts=run.artifacts if job == "preprocess" else {})
+        job: TrackedPage(
+            run_id=run.run_id,
+            url=run.url,
+            inputs=run.inputs,
+            artifacts=run.artifacts if job == "preprocess" else {},
+        )
         for job, run in sorted(runs.items())
     }
 

@@ -92,7 +92,12 @@ def _provenance(inputs: Inputs) -> dict[str, JsonValue]:
         "seeds": {"training": training.hyperparameters.get("seed"), "samples": evaluation.seed},
         "versions": dict(training.versions),
         "wandb": {
-            job: {"run_id": run.run_id, "url": run.url, "artifacts": dict(run.artifacts)}
+            job: {
+                "run_id": run.run_id,
+                "url": run.url,
+                "inputs": dict(run.inputs),
+                "artifacts": dict(run.artifacts),
+            }
             for job, run in inputs.runs.items()
         },
     }

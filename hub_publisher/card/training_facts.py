@@ -125,9 +125,12 @@ def procedure(inputs: Inputs) -> dict[str, Any]:
 
 
 def _run_page(job: str, run: TrackedPage) -> dict[str, Any]:
-    """A run's page on Weights & Biases and what it left there."""
-    artifacts = [f"{name} ({version})" for name, version in run.artifacts.items()]
-    return {"job": job, "url": run.url, "artifacts": words.listing(artifacts)}
+    """A run's page on Weights & Biases, what it was made from and what it left there."""
+    kinds = {"inputs": run.inputs, "artifacts": run.artifacts}
+    listed = {
+        kind: words.listing([f"{name} ({version})" for name, version in of.items()]) for kind, of in kinds.items()
+    }
+    return {"job": job, "url": run.url, **listed}
 
 
 def _hyperparameters(training: Training) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
