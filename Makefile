@@ -57,11 +57,12 @@ format: $(DEV_READY)  ## put the code into shape
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(DEV_READY)  ## curation and training beside huggingtweets' own; the search for copies; the local Hub under load
+bench: $(DEV_READY)  ## curation and training beside huggingtweets' own; the search for copies; the local Hub under load; tracking
 	$(BIN)/python tests/benchmarks/bench_curate.py
 	$(BIN)/python tests/benchmarks/bench_finetune.py
 	$(BIN)/python tests/benchmarks/bench_copying.py
 	$(BIN)/python tests/benchmarks/bench_localhub.py
+	$(BIN)/python tests/benchmarks/bench_tracking.py
 
 clean:  ## remove what make made; runs/, with your publications, stays
 	rm -rf $(VENV) $(JAVASCRIPT)/node_modules build dist .hypothesis .ruff_cache .mypy_cache

@@ -82,6 +82,10 @@ class Config:
 
     wandb: str = _option("auto", "Weights & Biases: auto, online, offline or disabled.")
     wandb_project: str = _option("hub-publisher", "Weights & Biases project.")
+    dataset_artifact: str = _option("full", "What Weights & Biases may hold of the posts: full, ids or none.")
+    log_with: str | None = _option(
+        None, "More trackers of Accelerate's for the metrics: tensorboard, trackio, mlflow ..."
+    )
 
     runs_dir: Path = _option(Path("runs"), "Folder that holds one folder for each publication.")
     hub_dir: Path = _option(Path("runs/.hub"), "Folder of the local Hub's repositories.")
@@ -141,6 +145,7 @@ def _check_names(config: Config) -> None:
     for name, choices in (
         ("dtype", ("bfloat16", "float32")),
         ("wandb", ("auto", "online", "offline", "disabled")),
+        ("dataset_artifact", ("full", "ids", "none")),
     ):
         if getattr(config, name) not in choices:
             flag = f"--{name.replace('_', '-')}"

@@ -71,6 +71,7 @@ def publish(
         if force:
             forget(config, force)
         do = Stages(config, target, say)
+        tracking.check_others(config)
         tracked = tracking.decide(config)
         timeline = do.fetch()
         do.announce(timeline, tracked, do.known_base())
@@ -78,9 +79,10 @@ def publish(
             "curate", Curation, curate.expected_fingerprint(config, timeline), lambda: curate.curate(config, timeline)
         )
         do.tell_kept(curation)
-        tracked = tracking.record_preprocess(config, tracked, timeline, curation)
+        tracked = tracking.record_preprocess(config, tracked, timeline, curation, do.warn)
         with tracking.open_run(config, tracked, "train", do.settings(curation)) as run:
             training = do.train(curation, run)
+            tracking.record_inputs(run, config, training)
             evaluation = do.evaluate(curation, training)
             tried = do.try_snippet(training)
             tracked = tracking.current(config) or tracked
@@ -89,7 +91,9 @@ def publish(
             do.tell_who_serves(receipt)
             tracking.record_publication(run, evaluation, config, receipt)
         for warning in run.warnings:
-            say(f"      warning: {warning}")
+            do.warn(warning)
+        if left := tracking.remainder(config):
+            say(f"      note: {left}")
         loaded = do.stage(
             "loadback",
             LoadBack,
@@ -118,6 +122,10 @@ class Stages:
         record = work()
         self._tell(name, f"done in {time.monotonic() - started:.0f} s")
         return record
+
+    def warn(self, line: str) -> None:
+        """Say what went wrong without stopping anything."""
+        self.say(f"      warning: {line}")
 
     def _tell(self, name: str, state: str) -> None:
         number = list(RECORDS).index(name) + 1
@@ -154,7 +162,9 @@ class Stages:
         def work() -> Training:
             card.check_early(self.config, self.target.repo_id, self.base.record, curation.languages)
             card.check_prompts(self.config, self.config.prompts)
-            with tracking.follow(run, self.config.run_dir / "training-log.jsonl"):
+            log = self.config.run_dir / "training-log.jsonl"
+            others = tracking.follow_elsewhere(self.config, self.settings(curation), log, run.warnings)
+            with tracking.follow(run, log), others:
                 return finetune.finetune(self.config, curation, self.base)
 
         expected = finetune.expected_fingerprint(self.config, curation)
@@ -230,6 +240,8 @@ class Stages:
         self.say(f"  base model  {base}")
         self.say(f"  posts       {len(timeline.posts):,} from {timeline.source}")
         self.say(f"  W&B         {tracked.mode}: {tracked.reason}")
+        if tracked.mode != "disabled":
+            self.say(f"  W&B holds   {tracking.describe_datasets(tracked, timeline.may_share_texts)}")
 
     def known_base(self) -> str:
         """The base model in words: of the training that is on disk, or resolved now."""

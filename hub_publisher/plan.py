@@ -19,6 +19,7 @@ def plan(config: Config, say: Say = lambda line: None, force: str | None = None)
     The target is asked whether it would take the model, and the posts are read, into a folder that goes away.
     """
     with open_target(config) as target, tempfile.TemporaryDirectory() as scratch:
+        tracking.check_others(config)
         stages = Stages(config, target, say)
         timeline = read_timeline(sources.timeline_path(config))
         if timeline is None or timeline.fingerprint != sources.expected_fingerprint(config):

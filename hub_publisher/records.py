@@ -282,14 +282,16 @@ class LoadBack(StageRecord):
 
 
 class TrackedRun(_Record):
-    """One Weights & Biases run. `url` is what the client reported while online, else None."""
+    """One Weights & Biases run. `url` is what the client reported while online, or after a sync, else None."""
 
     run_id: str
     url: str | None = None
-    directory: str | None = None  # of the offline run, relative to the publication's folder
-    num_logged_steps: int = 0
+    directory: str | None = None  # of the client's own files, relative to the publication's folder
     finished: bool = False
+    uploading: bool = False  # an upload of an offline run was begun: the server may have a part of it
     artifacts: dict[str, str] = {}  # name -> version on the server ("v0"), or digest of the contents while offline
+    inputs: dict[str, str] = {}  # the same for the artifacts that the run was made from
+    recorded: str | None = None  # fingerprint of the records whose tables and artifacts the server has confirmed
 
 
 class Tracking(_Record):
@@ -299,4 +301,6 @@ class Tracking(_Record):
     reason: str  # one line: why this mode
     project: str
     entity: str | None = None
+    publication: str = ""  # drawn once, so that the ids of its runs are of no other publication
+    dataset_artifact: str = "full"  # what the server may hold of the posts: "full", "ids" or "none"
     runs: dict[str, TrackedRun] = {}

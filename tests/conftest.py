@@ -23,6 +23,8 @@ os.environ.update(_CLEAN)
 # A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that; the tests press Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest.register_assert_rewrite("tracking_helpers")  # its assertions, too, show what they compare
+
 from hub_publisher import localhub  # noqa: E402
 
 

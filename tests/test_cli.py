@@ -21,7 +21,7 @@ EMPTY_CURATION = """{
 }"""
 COMMANDS = [
     "publish", "fetch", "curate", "finetune", "evaluate", "snippet", "card", "push",
-    "serve", "generate", "verify",
+    "serve", "generate", "verify", "sync",
 ]  # fmt: skip
 
 

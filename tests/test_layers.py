@@ -21,6 +21,7 @@ LAYERS = [
     {"sources", "curate", "finetune", "evaluate", "snippet", "card", "push", "inference", "loadback"},
     {"pipeline"},
     {"plan", "refresh", "verify"},
+    {"sync"},
     {"cli"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

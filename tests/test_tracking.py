@@ -8,19 +8,22 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from faults import BlackHole, unused_url
 from hypothesis import given
 from hypothesis import strategies as st
-from tracking_helpers import KEY, PUBLISH, clean, evaluated, publish_command, publish_in_a_process, quiet_config, step
+from tracking_helpers import KEY, Story, end, expected_history, go_on_to, quiet_config
 from wandb_files import history, logs, records, summary
+from wandb_server import WandbServer
 
 from hub_publisher import tracking
 from hub_publisher.config import Config
-from hub_publisher.disk import read_record, write_record
+from hub_publisher.disk import read_record
 from hub_publisher.errors import PublisherError
 from hub_publisher.records import Tracking
-from hub_publisher.tracking.runs import run_id
+from hub_publisher.tracking.ledger import run_id
+from hub_publisher.tracking.server import tear_down
 
 
 @pytest.fixture
@@ -29,8 +32,10 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     return quiet_config(tmp_path, monkeypatch)
 
 
-def logged_steps(path: Path) -> list[int]:
-    return [row["train/global_step"] for row in history(path) if "train/loss" in row]
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    """A whole publication, in a process of its own, on such a machine."""
+    return Story(tmp_path)
 
 
 class TestDecide:
@@ -40,7 +45,9 @@ class TestDecide:
         started = time.monotonic()
         decided = tracking.decide(config)
         assert time.monotonic() - started < 15  # a second or two where nothing else runs
-        assert decided == Tracking(mode="offline", reason="there is no API key", project="hub-publisher")
+        assert (decided.mode, decided.reason) == ("offline", "there is no API key")
+        assert (decided.project, decided.entity, decided.runs) == ("hub-publisher", None, {})
+        assert len(decided.publication) == 8
         assert read_record(config.run_dir / "tracking.json", Tracking) == decided
 
     @pytest.mark.parametrize(
@@ -60,7 +67,8 @@ class TestDecide:
         monkeypatch.setenv("WANDB_PROJECT", "bots")
         monkeypatch.setenv("WANDB_ENTITY", "harbour")
         decided = tracking.decide(Config(handle="x1", runs_dir=config.runs_dir, wandb=flag))
-        assert decided == Tracking(mode=mode, reason=f"{mode} was asked for", project="bots", entity="harbour")
+        assert (decided.mode, decided.reason) == (mode, f"{mode} was asked for")
+        assert (decided.project, decided.entity) == ("bots", "harbour")
 
     def test_online_without_a_key_is_an_error(self, config: Config) -> None:
         with pytest.raises(PublisherError) as error:
@@ -69,24 +77,36 @@ class TestDecide:
         assert error.value.remedy == ("Run `wandb login` or set WANDB_API_KEY, or publish with --wandb offline.")
 
     @pytest.mark.parametrize("key", [KEY, "too-short"])
-    def test_a_server_or_key_that_does_not_work_means_offline_within_seconds(self, config: Config, key: str) -> None:
+    def test_a_server_or_key_that_does_not_work_means_offline_within_seconds(self, story: Story, key: str) -> None:
+        assert story.tell("--wandb=disabled") == []
+        (story.config.run_dir / "tracking.json").unlink()
         with BlackHole() as hole:
             started = time.monotonic()
-            done = publish_in_a_process(config, WANDB_BASE_URL=hole.url, WANDB_API_KEY=key)
+            done = story.run(story.command(), WANDB_BASE_URL=hole.url, WANDB_API_KEY=key)
             seconds = time.monotonic() - started
-        decided = tracking.current(config)
         assert done.returncode == 0, done.stderr
-        assert decided is not None and decided.mode == "offline"
-        assert decided.reason.startswith("its server did not confirm the API key (")
-        assert decided.runs["train"].finished
-        assert key not in decided.model_dump_json() + done.stderr + done.stdout
-        assert seconds < 15
+        assert story.tracking.mode == "offline"
+        assert story.tracking.reason.startswith("its server did not confirm the API key (")
+        assert story.tracking.runs["train"].finished
+        assert key not in story.tracking.model_dump_json() + done.stderr + done.stdout
+        assert seconds < 20  # five where nothing else runs
 
-    def test_online_and_the_server_is_down(self, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-        online = "--wandb=online"
-        done = publish_in_a_process(config, online, WANDB_BASE_URL=unused_url(), WANDB_API_KEY=KEY)
+    def test_online_and_the_server_is_down(self, story: Story) -> None:
+        done = story.run(story.command("--wandb=online"), WANDB_BASE_URL=unused_url(), WANDB_API_KEY=KEY)
         assert done.returncode == 1
         assert "Weights & Biases was asked for online, and its server did not confirm the API key" in done.stderr
+
+    def test_online_by_flag_counts_before_offline_by_variable(
+        self, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("WANDB_MODE", "offline")
+        with WandbServer(KEY) as server:
+            monkeypatch.setenv("WANDB_BASE_URL", server.url)
+            monkeypatch.setenv("WANDB_API_KEY", KEY)
+            tear_down([])  # it keeps the address that it was started with
+            decided = tracking.decide(Config(handle="x1", runs_dir=config.runs_dir, wandb="online"))
+            tear_down([])
+        assert (decided.mode, decided.reason) == ("online", "the server accepted the API key")
 
     def test_decided_once(self, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
         first = tracking.decide(config)
@@ -99,11 +119,11 @@ class TestDecide:
         assert tracking.decide(config).mode == "disabled"
         assert tracking.current(config) == rehearsed
 
-    def test_no_prompt_on_a_terminal(self, config: Config) -> None:
+    def test_no_prompt_on_a_terminal(self, story: Story) -> None:
         main, terminal = pty.openpty()
         started = time.monotonic()
         process = subprocess.Popen(
-            publish_command(config), stdin=terminal, stdout=terminal, stderr=terminal, env=clean(config)
+            story.command(), stdin=terminal, stdout=terminal, stderr=terminal, env=story.environment()
         )
         assert process.wait(30) == 0
         assert time.monotonic() - started < 20
@@ -169,71 +189,49 @@ class TestRuns:
             run.log_table("t", ["a"], [[1]])
             run.summarize({"a": 1})
             run.log_artifact(tracking.ArtifactFiles("a", "b"))
+            run.use_artifact(tracking.ArtifactFiles("a", "b"))
+            run.use_output_of("preprocess", "a")
+            run.confirm("all")
         assert run.url is None and run.warnings == []
         assert [path.name for path in quiet.run_dir.iterdir()] == ["tracking.json"]
 
-    def test_a_killed_run_goes_on_where_it_stopped(self, config: Config) -> None:
-        config.run_dir.mkdir(parents=True)
-        log = config.run_dir / "training-log.jsonl"
-        log.write_bytes(b"".join(map(step, range(1, 41))))
-        script = PUBLISH.replace("        pass", "        import time; time.sleep(60)")
-        command = publish_command(config)
-        (config.runs_dir.parent / "publish.py").write_text(script)
-        process = subprocess.Popen(command, env=clean(config), stdout=subprocess.DEVNULL)
-        give_up_at = time.monotonic() + 30
-        while (
-            (now := tracking.current(config)) is None
-            or now.runs.get("train") is None
-            or (now.runs["train"].num_logged_steps < 40)
-        ):
-            assert time.monotonic() < give_up_at
-            time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        log.write_bytes(b"".join(map(step, range(1, 61))) + evaluated(60, 1))
-        done = publish_in_a_process(config)
-        assert done.returncode == 0, done.stderr
-        killed, resumed = logs(config.run_dir, num_killed=1)
-        assert logged_steps(killed) + logged_steps(resumed) == list(range(1, 61))
-        after = tracking.current(config)
-        assert after is not None and after.runs["train"].finished
-        assert killed.name == resumed.name == f"run-{now.runs['train'].run_id}.wandb"
-        assert after.runs["train"].run_id == now.runs["train"].run_id
+    def test_a_killed_run_is_written_again_whole(self, story: Story) -> None:
+        told = story.start()
+        go_on_to(told, "training")
+        killed = story.tracking.runs["train"]
+        os.killpg(told.pid, signal.SIGKILL)
+        told.communicate()
+        assert story.tell() == []
+        assert story.tracking.runs["train"].run_id == killed.run_id
+        (log,) = (log for log in logs(story.config.run_dir) if "train" in log.name)  # what is sent, is sent once
+        assert history(log) == expected_history()
+        assert not (story.config.run_dir / str(killed.directory)).exists()
 
-    def test_a_server_that_dies_after_the_decision_means_offline(self, config: Config) -> None:
-        online = Tracking(mode="online", reason="the server accepted the API key", project="hub-publisher")
-        write_record(config.run_dir / "tracking.json", online)
-        script = PUBLISH.replace("assert not run.warnings, run.warnings", "print(*run.warnings)")
-        command = publish_command(config)
-        (config.runs_dir.parent / "publish.py").write_text(
-            "from hub_publisher.tracking import runs\nruns.INIT_SECONDS = 1\n" + script
-        )
-        environment = clean(config, WANDB_BASE_URL=unused_url(), WANDB_API_KEY=KEY)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[1].startswith("Weights & Biases: starting the run online failed: ")
-        after = tracking.current(config)
-        assert after is not None and after.runs["train"].finished and after.runs["train"].url is None
-        assert len(logs(config.run_dir)) == 1
+    def test_wandb_dying_is_a_warning(self, story: Story) -> None:
+        told = story.start()
+        go_on_to(told, "trained")
+        for child in psutil.Process(told.pid).children(recursive=True):
+            child.kill()
+        published, *warnings = end(told)
+        assert published == "published"
+        assert "warning: Weights & Biases: finishing the run failed: Connection lost" in warnings
+        assert all(line.endswith(" failed: Connection lost") for line in warnings)
+        assert not story.tracking.runs["train"].finished
 
-    def test_wandb_dying_is_a_warning(self, config: Config) -> None:
-        script = PUBLISH.replace(
-            "        pass",
-            "        import os, psutil\n"
-            "        for child in psutil.Process().children(recursive=True):\n"
-            "            child.kill(); child.wait()",
-        ).replace("assert not run.warnings, run.warnings", "print(*run.warnings, sep='\\n')")
-        command = publish_command(config)
-        (config.runs_dir.parent / "publish.py").write_text(script)
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=clean(config))
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.splitlines()[1:] == [
-            "Weights & Biases: logging the table samples failed: Connection lost",
-            "Weights & Biases: logging the artifact card failed: Connection lost",
-            "Weights & Biases: finishing the run failed: Connection lost",
-        ]
-        after = tracking.current(config)
-        assert after is not None and not after.runs["train"].finished
+    def test_the_id_of_a_failed_start_is_free_again(self, config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("WANDB_MODE", "offline")
+        decided = tracking.decide(config)
+        monkeypatch.setattr("hub_publisher.tracking.runs.preflight", lambda config: None)
+        monkeypatch.setattr("hub_publisher.tracking.opening.INIT_SECONDS", 1)
+        monkeypatch.setenv("WANDB_BASE_URL", unused_url())
+        monkeypatch.setenv("WANDB_API_KEY", KEY)
+        tear_down([])
+        with tracking.open_run(config, decided.model_copy(update={"mode": "online"}), "train", {}) as run:
+            run.log({"train/loss": 1.0, "train/global_step": 1})
+        tear_down([])
+        (warning,) = run.warnings
+        assert warning.startswith("Weights & Biases: starting the run online failed: ")
+        assert [history(log) for log in logs(config.run_dir)] == [[{"train/loss": 1.0, "train/global_step": 1}]]
 
 
 def test_importing_the_package_does_not_import_wandb() -> None:
@@ -250,3 +248,5 @@ def test_run_ids_are_of_letters_digits_and_dashes(name: str) -> None:
     assert len(one) <= 128 and set(one) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert one == run_id(config, Tracking(mode="offline", reason="", project="p"), "preprocess", {"seed": 1})
     assert one != run_id(config, Tracking(mode="offline", reason="", project="p"), "preprocess", {"seed": 2})
+    other = Tracking(mode="offline", reason="", project="p", publication="1234abcd")
+    assert one != run_id(config, other, "preprocess", {"seed": 1})

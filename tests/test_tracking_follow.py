@@ -22,6 +22,7 @@ class Recorder(tracking.NullRun):
 
     def log(self, values: Mapping[str, float]) -> None:
         """Keep it."""
+        self.num_rows += 1
         self.rows.append(dict(values))
 
 
@@ -38,7 +39,7 @@ class TestFollow:
                 time.sleep(0.02)
             file.write(step(2)[20:] + evaluated(2, 1))
         assert run.rows == [
-            {"eval/loss": 3.5, "train/epoch": 0, "train/global_step": 0},
+            {"eval/loss": 3.5, "eval/epoch": 0, "train/global_step": 0},
             *(
                 {
                     "train/loss": 4.0,
@@ -51,15 +52,17 @@ class TestFollow:
                 }
                 for number in (1, 2)
             ),
-            {"eval/loss": 3.5, "train/epoch": 1, "train/global_step": 2},
+            {"eval/loss": 3.5, "eval/epoch": 1, "train/global_step": 2},
         ]
-        assert run.num_logged_steps == 2
+        assert run.num_rows == 4
 
     def test_a_log_that_never_comes_and_one_with_rubbish(self, tmp_path: Path) -> None:
         run = Recorder()
         with tracking.follow(run, tmp_path / "never.jsonl"):
             pass
-        (tmp_path / "log.jsonl").write_bytes(b'{"kind": "step"}\n[1]\nnot json\n' + step(1))
+        (tmp_path / "log.jsonl").write_bytes(
+            b'{"kind": "step"}\n[1]\nnot json\n{"kind": "eval", "step": 1, "epoch": 1}\n' + step(1)
+        )
         with tracking.follow(run, tmp_path / "log.jsonl"):
             pass
         assert [row["train/global_step"] for row in run.rows] == [1]
@@ -90,10 +93,17 @@ class TestFollow:
         tail.read_on()
         assert [row["train/global_step"] for row in run.rows] == list(range(1, num_steps + 3))
 
-    def test_steps_of_an_earlier_attempt_are_left_out(self, tmp_path: Path) -> None:
-        run, path = Recorder(), tmp_path / "log.jsonl"
-        run.num_logged_steps = 2
-        path.write_bytes(evaluated(0, 0) + step(1) + step(2) + evaluated(2, 1) + step(3))
-        with tracking.follow(run, path):
+    @given(known=st.integers(0, 9))
+    @settings(max_examples=10, deadline=None)
+    def test_rows_that_the_run_has_are_left_out(self, known: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """However many had arrived before a crash, the run ends up with each row once."""
+        lines = [evaluated(0, 0), *map(step, range(1, 4)), evaluated(3, 1), *map(step, range(4, 7)), evaluated(6, 2)]
+        path = tmp_path_factory.mktemp("log") / "log.jsonl"
+        path.write_bytes(b"".join(lines))
+        whole, resumed = Recorder(), Recorder()
+        with tracking.follow(whole, path):
             pass
-        assert [(row["train/global_step"], "eval/loss" in row) for row in run.rows] == [(2, True), (3, False)]
+        resumed.num_rows = known
+        with tracking.follow(resumed, path):
+            pass
+        assert len(whole.rows) == 9 and resumed.rows == whole.rows[known:]

@@ -1,20 +1,23 @@
 """What the two runs say, and what they never say."""
 
 import json
-from datetime import UTC, datetime
+import re
 from pathlib import Path
 
 import card_records
 import pytest
-from tracking_helpers import publish_in_a_process, quiet_config, step
-from wandb_files import artifacts, logs, records, summary
+from tracked_story import COMMIT, HUGGING_FACE
+from tracking_helpers import KEY, Story, quiet_config, together
+from wandb_files import logs, records, summary
+from wandb_server import WandbServer
 
 from hub_publisher import tracking
 from hub_publisher.config import Config
-from hub_publisher.disk import sha256_of, write_jsonl
-from hub_publisher.records import Account, Curation, Evaluation, KeptPost, Post, Receipt, Samples, Timeline
+from hub_publisher.errors import UsageError
+from hub_publisher.records import Curation, Post, Receipt, Timeline, Tracking
+from hub_publisher.tracking import datasets, results
 
-POSTS = ("The lamp at the end of the pier is lit.", "Fog again, and the lamp does not mind.")
+PACKAGE = Path(tracking.__file__).parent
 
 
 @pytest.fixture
@@ -23,179 +26,161 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     return quiet_config(tmp_path, monkeypatch)
 
 
-def test_nothing_about_person_or_machine_is_written(config: Config) -> None:
-    config.run_dir.mkdir(parents=True)
-    (config.run_dir / "training-log.jsonl").write_bytes(step(1))
+def test_nothing_about_person_or_machine_is_sent_or_written(tmp_path: Path) -> None:
+    """Online, and offline with a later upload: every byte to the server, every file in the folder."""
     secrets = {"HF_TOKEN": "hf_plantedtoken", "SOME_SECRET": "planted-secret", "USER": "planted-user"}
-    done = publish_in_a_process(config, "--hub-token=hf_plantedargument", "planted-argument", **secrets)
-    assert done.returncode == 0, done.stderr
-    assert (done.stdout, done.stderr) == ("printed-by-the-program\n", "")
-    written = {path: path.read_bytes() for path in (config.run_dir / "wandb").rglob("*") if path.is_file()}
-    assert any(path.suffix == ".wandb" for path in written)
-    published = sha256_of(config.runs_dir.parent / "publish.py")  # an artifact of this test, so it is there
+    words = ["--planted-flag", "--hub-token-planted", "--talkative"]
+    folder = tmp_path / "planted-home" / "work"
+    written: dict[Path, bytes] = {}
+    sent: dict[str, list[bytes]] = {}
+
+    def online(story: Story, server: WandbServer) -> None:
+        assert story.tell(*words, **secrets) == []
+        written.update(everything_under(story.config.run_dir))
+        sent["online"] = server.sent
+
+    def offline(story: Story, server: WandbServer) -> None:
+        story.server = None
+        assert story.tell(*words, "--dataset_artifact=none", **secrets) == []
+        written.update(everything_under(story.config.run_dir / "wandb"))
+        story.server = server
+        assert story.sync(*words, **secrets).returncode == 0
+        written.update(everything_under(story.config.run_dir / "wandb"))
+        sent["offline"] = server.sent
+        datasets_sent = [server.artifact(f"tide_clerk-{name}-dataset") for name in ("raw", "train")]
+        assert [set(made.files) for made in datasets_sent] == [{"counts.json"}, {"counts.json"}]
+
+    together(folder, online=online, offline=offline)
+    assert any(path.suffix == ".wandb" for path in written) and min(map(len, sent.values())) > 70
+    # What was limited when publishing stays limited when uploading.
+    assert not [content for content in sent["offline"] if b"raw text" in content or b"Entry 1: " in content]
+    assert [content for content in sent["online"] if b"Entry 1: " in content]
+    forbidden = (
+        b"planted",
+        KEY.encode(),
+        b"tracked_story",
+        str(Path(__file__).parent).encode(),
+        str(tmp_path).encode(),
+    )
+    for content in (*sent["online"], *sent["offline"]):
+        assert not [word for word in forbidden if word in content], content[:2000]
+        assert not re.search(rb'"(local_path|program|executable|root|args)": *"/', content)
     for path, content in written.items():
-        if sha256_of(path) == published:
-            continue
-        for secret in (b"planted", b"printed-by-the-program", b"publish.py", str(Path.home()).encode()):
-            assert secret not in content, (path, secret)
-        # The one absolute path: where the log on this disk, which is never sent, finds an artifact's files.
-        staged = str(config.run_dir / "wandb" / "data" / "artifacts" / "staging").encode()
-        assert str(config.runs_dir.parent).encode() not in content.replace(staged, b"")
-    assert not (config.runs_dir.parent / "home").exists()
+        assert not [word for word in forbidden if word in content], path
+    for place in ("online", "offline"):  # nothing beside the publication either
+        assert sorted(path.name for path in (folder / place).iterdir()) == ["elsewhere", "runs"]
+        assert not any((folder / place / "elsewhere").iterdir())
 
 
-def timeline_and_curation(config: Config, may_share_texts: bool) -> tuple[Timeline, Curation]:
-    timeline = Timeline(
-        fingerprint="t" * 64,
-        source="files",
-        handle="lampkeeper_bot",
-        display_name="Lamp",
-        may_share_texts=may_share_texts,
-        posts=tuple(Post(id=str(number), text=text) for number, text in enumerate(POSTS)),
-    )
-    kept = [KeptPost(id=post.id, text=post.text, language="en") for post in timeline.posts]
-    write_jsonl(config.run_dir / "posts.jsonl", kept)
-    account = Account(
-        handle="lampkeeper_bot",
-        display_name="Lamp",
-        bio="",
-        profile_url=None,
-        avatar_file=None,
-        source="files",
-        num_downloaded=5,
-        dropped={"retweet": 3, "too short": 0},
-        num_kept=2,
-    )
-    curation = Curation(
-        fingerprint="c" * 64,
-        accounts=(account,),
-        masked={"emails": 0},
-        languages={"en": 2},
-        first_post_at=None,
-        last_post_at=None,
-        num_train=1,
-        num_heldout=1,
-        num_train_characters=39,
-        num_heldout_characters=38,
-        split_by="hash",
-        may_share_texts=may_share_texts,
-        posts_sha256=sha256_of(config.run_dir / "posts.jsonl"),
-    )
-    return timeline, curation
+def everything_under(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()}
 
 
-def everything_under(folder: Path) -> bytes:
-    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+def test_no_address_of_theirs_stands_in_the_code() -> None:
+    """The site has moved once: links are only ever what the client reports."""
+    for path in PACKAGE.glob("*.py"):
+        assert not re.search(r"wandb\.ai|coreweave|get_url", path.read_text()), path
 
 
-@pytest.mark.parametrize("may_share_texts", [True, False])
-def test_preprocess_run(config: Config, may_share_texts: bool) -> None:
-    timeline, curation = timeline_and_curation(config, may_share_texts)
-    recorded = tracking.record_preprocess(config, tracking.decide(config), timeline, curation)
-    assert recorded.runs["preprocess"].finished
-    (log,) = logs(config.run_dir)
-    numbers = summary(log)
-    assert (numbers["downloaded"], numbers["kept"], numbers["dropped/retweet"]) == (5, 2, 3)
-    assert (numbers["dropped/too short"], numbers["masked/emails"]) == (0, 0)
-    logged = artifacts(log)
-    raw, train = logged["lampkeeper_bot-raw-dataset"], logged["lampkeeper_bot-train-dataset"]
-    assert (raw.type, train.type) == ("raw-dataset", "train-dataset")
-    assert json.loads(train.metadata)["posts_sha256"] == curation.posts_sha256
-    (raw_file,) = raw.manifest.contents
-    assert Path(raw_file.local_path).read_text() == '{"id": "0"}\n{"id": "1"}\n'
-    (train_file,) = train.manifest.contents
-    rows = [json.loads(line) for line in Path(train_file.local_path).read_text().splitlines()]
-    assert [row["id"] for row in rows] == ["0", "1"]
-    assert all(("text" in row) == may_share_texts for row in rows)
-    found = [post.encode() in everything_under(config.run_dir / "wandb") for post in POSTS]
-    assert found == [may_share_texts] * 2
-    tables = {path.name.split("_")[0] for path in config.run_dir.rglob("*.table.json")}
-    assert tables == {"languages", "dropped"}
-
-    assert tracking.record_preprocess(config, recorded, timeline, curation) == recorded
-    assert logs(config.run_dir) == [log]
-    changed = curation.model_copy(update={"fingerprint": "d" * 64})
-    again = tracking.record_preprocess(config, recorded, timeline, changed)
-    assert again.runs["preprocess"].run_id != recorded.runs["preprocess"].run_id
-    assert len(logs(config.run_dir)) == 2
+def posts_of(config: Config, may_share_texts: bool) -> tuple[Timeline, Curation]:
+    posts = tuple(Post(id=str(number), text=f"raw text {number}") for number in range(400))
+    facts = {"fingerprint": "t" * 64, "source": "api", "handle": "tide_clerk", "display_name": "Tide Clerk"}
+    config.run_dir.mkdir(parents=True, exist_ok=True)
+    curation = card_records.curation(config.run_dir, may_share_texts=may_share_texts)
+    return Timeline(**facts, may_share_texts=may_share_texts, posts=posts), curation
 
 
-def published(config: Config, is_local: bool) -> tuple[Receipt, Evaluation]:
-    """The records of a publication, and its card."""
-    endpoint = "http://127.0.0.1:1" if is_local else "https://huggingface.co"
-    receipt = Receipt(
-        fingerprint="r",
-        endpoint=endpoint,
-        is_local=is_local,
-        repo_id="huggingtweets/lampkeeper_bot",
-        visibility="public",
-        commit="c0ffee" + 34 * "0",
-        url=f"{endpoint}/huggingtweets/lampkeeper_bot",
-        files={"model.safetensors": "a" * 64, "figures/loss.png": "b" * 64, "other/loss.png": "c" * 64},
-        published_at=datetime.now(UTC),
-    )
-    metrics = card_records.metrics(3.4, perplexity=30.0, bits_per_byte=1.2)
-    evaluation = card_records.evaluation(
-        base=metrics.model_copy(update={"perplexity": 90.0}),
-        tuned=metrics,
-        samples=(Samples(prompt="My dream is", tuned=(" a lamp", None), base=(None, " be")),),
-    )
-    card = config.run_dir / "model" / "README.md"
-    card.parent.mkdir(parents=True)
-    card.write_text("# The card")
-    return receipt, evaluation
+@pytest.mark.parametrize(
+    ("wanted", "may_share_texts", "held"),
+    [
+        ("full", True, "full"),
+        ("full", False, "ids"),
+        ("ids", True, "ids"),
+        ("none", True, "none"),
+        ("none", False, "none"),
+    ],
+)
+def test_dataset_artifacts_hold_what_was_said_and_no_more(
+    config: Config, wanted: str, may_share_texts: bool, held: str
+) -> None:
+    timeline, curation = posts_of(config, may_share_texts)
+    tracked = Tracking(mode="online", reason="", project="p", dataset_artifact=wanted)
+    said = tracking.describe_datasets(tracked, may_share_texts)
+    assert said.startswith(f"{held}: ")
+    assert ("; the terms of the source forbid more" in said) == (wanted != held)
+    raw, train = datasets.raw_dataset(config, tracked, timeline), datasets.train_dataset(config, tracked, curation)
+    (raw_content,), (train_content,) = ([path.read_text() for path in made.files.values()] for made in (raw, train))
+    assert "raw text" not in raw_content
+    assert ("Entry 1: " in train_content) == (held == "full")
+    if held == "none":
+        assert json.loads(train_content) == {
+            "train_posts": 216, "heldout_posts": 24, "posts_sha256": curation.posts_sha256, "texts": False
+        }  # fmt: skip
+        assert json.loads(raw_content)["posts"] == 400
+        return
+    assert [json.loads(line) for line in raw_content.splitlines()] == [{"id": post.id} for post in timeline.posts]
+    rows = [json.loads(line) for line in train_content.splitlines()]
+    assert [row["id"] for row in rows] == [str(number) for number in range(240)]
+    assert sum(row.get("split") == "heldout" for row in rows) == 24
+
+
+def test_a_level_that_is_none() -> None:
+    with pytest.raises(UsageError, match=r"^--dataset-artifact 'all' is not one of full, ids, none\.$"):
+        Config(handle="x1", dataset_artifact="all")
 
 
 @pytest.mark.parametrize("is_local", [True, False])
-def test_publication_is_recorded_with_addresses_that_stay(config: Config, is_local: bool) -> None:
-    receipt, evaluation = published(config, is_local)
-    with tracking.open_run(config, tracking.decide(config), "train", {}) as run:
-        tracking.record_publication(run, evaluation, config, receipt)
-    assert run.warnings == []
+def test_the_model_is_recorded_with_addresses_that_stay(config: Config, is_local: bool) -> None:
+    endpoint = "http://127.0.0.1:1" if is_local else HUGGING_FACE
+    (config.run_dir / "model").mkdir(parents=True)
+    (config.run_dir / "model" / "README.md").write_text("# The card\n")
+    files = {"README.md": "9c9034646d722f05c8e56bb6aca079712ab2d135d349eab793766d70d106beb7", "figures/x.png": "b" * 64}
+    receipt = Receipt(
+        fingerprint="r", endpoint=endpoint, is_local=is_local, repo_id=card_records.REPO_ID, visibility="public",
+        commit=COMMIT, url=f"{endpoint}/{card_records.REPO_ID}", files=files,
+        published_at=card_records.curation(config.run_dir).last_post_at,
+    )  # fmt: skip
+    model = {made.type: made for made in results.outputs(config, receipt)}["finetuned-model"]
+    assert (model.metadata["sha256"], model.metadata["size"]) == (files, {"README.md": 11})
+    where = f"{HUGGING_FACE}/{card_records.REPO_ID}/resolve/{COMMIT}/"
+    assert model.references == ({} if is_local else {path: where + path for path in files})
+    assert ("published/url" in results.published(receipt)) == (not is_local)
+
+
+def test_the_base_model_by_its_revision_or_by_its_facts(config: Config) -> None:
+    base = card_records.base_model(revision=None)
+    assert results.pretrained_model(config, base).references == {
+        "model": f"{HUGGING_FACE}/HuggingFaceTB/SmolLM2-135M"
+    }  # fmt: skip
+    folder = card_records.base_model(requested="a local folder", hub_id=None, revision=None)
+    made = results.pretrained_model(config, folder)
+    assert (made.name, made.references) == ("a-local-folder", {})
+    assert json.loads(made.files["model.json"].read_text())["requested"] == "a local folder"
+
+
+def test_curation_is_counted(config: Config) -> None:
+    timeline, curation = posts_of(config, True)
+    recorded = tracking.record_preprocess(config, tracking.decide(config), timeline, curation)
     (log,) = logs(config.run_dir)
     numbers = summary(log)
-    assert (numbers["base/perplexity"], numbers["tuned/perplexity"], numbers["tuned/bits_per_byte"]) == (90, 30, 1.2)
-    assert (numbers["published/repo_id"], numbers["published/commit"]) == (receipt.repo_id, receipt.commit)
-    assert numbers.get("published/url") == (None if is_local else receipt.url)
-    logged = artifacts(log)
-    model = logged["lampkeeper_bot-model"]
-    assert json.loads(model.metadata)["sha256"] == receipt.files
-    where = f"https://huggingface.co/huggingtweets/lampkeeper_bot/resolve/{receipt.commit}/"
-    expected = {} if is_local else {path: where + path for path in receipt.files}
-    assert {entry.path: entry.ref for entry in model.manifest.contents} == expected
-    (card_file,) = logged["lampkeeper_bot-card"].manifest.contents
-    assert (card_file.path, Path(card_file.local_path).read_text()) == ("README.md", "# The card")
-    (table,) = (json.loads(path.read_text()) for path in config.run_dir.rglob("samples*.table.json"))
-    assert table["columns"] == ["prompt", "tuned model", "base model"]
-    assert table["data"] == [
-        ["My dream is", " a lamp", "(withheld: it repeats a post)"],
-        ["My dream is", "(withheld: it repeats a post)", " be"],
-    ]
-
-
-def test_a_publication_is_recorded_once(config: Config) -> None:
-    decided = tracking.decide(config)
-    receipt, evaluation = published(config, is_local=True)
-    for _ in range(2):
-        with tracking.open_run(config, decided, "train", {"seed": 1}) as run:
-            tracking.record_publication(run, evaluation, config, receipt)
-    assert len(logs(config.run_dir)) == 1  # the second time nothing was started
-    newer = receipt.model_copy(update={"commit": "d" * 40})
-    with tracking.open_run(config, decided, "train", {"seed": 1}) as run:
-        tracking.record_publication(run, evaluation, config, newer)
-    first, second = logs(config.run_dir)
-    assert first.name == second.name
-    assert summary(second)["published/commit"] == "d" * 40
+    assert (numbers["downloaded"], numbers["kept"], numbers["train"], numbers["heldout"]) == (400, 240, 216, 24)
+    assert (numbers["dropped/reposts"], numbers["dropped/near_duplicates"], numbers["masked/emails"]) == (90, 0, 2)
+    assert sum(row[2] for row in results.length_rows(config)) == 240
+    assert tracking.record_preprocess(config, recorded, timeline, curation) == recorded
+    assert logs(config.run_dir) == [log]  # and was not written again
+    changed = curation.model_copy(update={"fingerprint": "d" * 64})
+    again = tracking.record_preprocess(config, recorded, timeline, changed)
+    assert again.runs["preprocess"].run_id != recorded.runs["preprocess"].run_id
 
 
 def test_other_posts_make_another_train_run(config: Config) -> None:
-    timeline, curation = timeline_and_curation(config, True)
+    timeline, curation = posts_of(config, True)
     ids = []
     for fingerprint in ("c" * 64, "d" * 64):
         changed = curation.model_copy(update={"fingerprint": fingerprint})
         recorded = tracking.record_preprocess(config, tracking.decide(config), timeline, changed)
-        with tracking.open_run(config, recorded, "train", {"seed": 1}) as run:
-            run.num_logged_steps = 7
+        with tracking.open_run(config, recorded, "train", {"seed": 1}):
+            pass
         now = tracking.current(config)
         assert now is not None
         ids.append(now.runs["train"].run_id)

@@ -1,20 +1,30 @@
-"""A publication to track, on a machine where nobody has logged in to Weights & Biases."""
+"""A publication to track, told by a process of its own, and what a server must hold when all is well."""
 
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import IO
 
 import pytest
+from tracked_story import log_lines
+from wandb_server import ENTITY, WandbServer
 
+from hub_publisher import tracking
 from hub_publisher.config import Config
+from hub_publisher.localhub import LocalHub
+from hub_publisher.records import Tracking
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
+TESTS = Path(__file__).parent
+BASE = "HuggingFaceTB-SmolLM2-135M"
 
 
 def quiet_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    """A publication in a fresh folder and home."""
+    """A publication in a fresh folder and home, on a machine where nobody has logged in to Weights & Biases."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     return Config(handle="lampkeeper_bot", runs_dir=tmp_path / "runs")
@@ -30,49 +40,150 @@ def evaluated(number: int, epoch: int) -> bytes:
     return json.dumps({"kind": "eval", "epoch": epoch, "step": number, "eval_loss": 3.5}).encode() + b"\n"
 
 
-# What the pipeline does, in a process of its own; secrets in argv and environment are for the leak test.
-PUBLISH = """
-import sys
-from pathlib import Path
-import socket
-socket.gethostname = lambda: "planted-host"
-import getpass
-getpass.getuser = lambda: "planted-user"
-from hub_publisher import tracking
-from hub_publisher.config import Config
-from hub_publisher.errors import PublisherError
+class Story:
+    """Tells tests/tracked_story.py in a folder, with a server's address or none, to a local Hub or to nobody."""
 
-modes = [argument.removeprefix("--wandb=") for argument in sys.argv if argument.startswith("--wandb=")]
-config = Config(handle="lampkeeper_bot", runs_dir=Path(sys.argv[1]), wandb=(modes or ["auto"])[0])
-try:
-    decided = tracking.decide(config)
-except PublisherError as error:
-    sys.exit(str(error))
-print("printed-by-the-program")
-with tracking.open_run(config, decided, "train", {"learning_rate": 3e-4}) as run:
-    with tracking.follow(run, config.run_dir / "training-log.jsonl"):
-        pass
-    run.log_table("samples", ["prompt", "text"], [["My dream is", "a lamp"]])
-    run.log_artifact(tracking.ArtifactFiles("card", "model-card", files={"card.md": Path(__file__)}))
-assert not run.warnings, run.warnings
-"""
+    def __init__(self, folder: Path, server: WandbServer | None = None, hub: LocalHub | None = None) -> None:
+        self.folder, self.server, self.hub = folder, server, hub
+        self.config = Config(handle="tide_clerk", runs_dir=folder / "runs", hub_dir=hub.root if hub else folder / "hub")
+        (folder / "elsewhere").mkdir(parents=True, exist_ok=True)
+
+    @property
+    def tracking(self) -> Tracking:
+        """The record as it is now."""
+        now = tracking.current(self.config)
+        assert now is not None
+        return now
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Nobody's home; the server and its key where there is one."""
+        login = {"WANDB_BASE_URL": self.server.url, "WANDB_API_KEY": KEY} if self.server else {}
+        home = {"HOME": str(self.folder / "home"), "NETRC": str(self.folder / "netrc")}
+        # Not the address of the process of wandb's that this one may have.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+        return {**inherited, "PYTHONPATH": str(TESTS.parent), **home, **login, **more}
+
+    def command(self, *more: str) -> list[str]:
+        where = [self.hub.url, self.hub.token] if self.hub else []
+        return [sys.executable, str(TESTS / "tracked_story.py"), str(self.config.runs_dir), *where, *more]
+
+    def run(self, command: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command, env=self.environment(**environment), cwd=self.folder / "elsewhere", capture_output=True,
+            encoding="utf-8", check=False, timeout=180,
+        )  # fmt: skip
+
+    def tell(self, *more: str, **environment: str) -> list[str]:
+        """Publish; what went wrong with the tracker, a line each."""
+        done = self.run(self.command(*more), **environment)
+        assert (done.returncode, done.stderr) == (0, ""), done.stderr
+        assert not [line for line in done.stdout.splitlines() if "wandb:" in line]
+        return [line.removeprefix("warning: ") for line in done.stdout.splitlines() if line.startswith("warning: ")]
+
+    def start(self, *more: str, **environment: str) -> subprocess.Popen[str]:
+        """Begin to publish, a step at a time."""
+        return subprocess.Popen(
+            self.command("--slowly", *more), env=self.environment(**environment), cwd=self.folder / "elsewhere",
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+
+    def sync(self, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """`hub-publisher sync`, or for a story without a Hub what it does for the runs."""
+        if self.hub is None:
+            return self.run(self.command("--sync", *more), **environment)
+        flags = ["--runs-dir", str(self.config.runs_dir), "--hub-dir", str(self.config.hub_dir), *more]
+        return self.run([sys.executable, "-m", "hub_publisher", "sync", "tide_clerk", *flags], **environment)
 
 
-def clean(config: Config, **more: str) -> dict[str, str]:
-    return {**os.environ, "HOME": str(config.runs_dir.parent / "home"), **more}
+def together(folder: Path, **scenarios: Callable[[Story, WandbServer], None]) -> None:
+    """Play several scenarios at once, each with a story and a server of its own: they mostly wait."""
+
+    def play(name: str) -> None:
+        with WandbServer(KEY) as server:
+            scenarios[name](Story(folder / name, server), server)
+
+    with ThreadPool(len(scenarios)) as pool:
+        pool.map(play, scenarios, chunksize=1)
 
 
-def publish_command(config: Config, *arguments: str) -> list[str]:
-    script = config.runs_dir.parent / "publish.py"
-    script.write_text(PUBLISH)
-    return [sys.executable, str(script), str(config.runs_dir), *arguments]
+def go_on_to(told: subprocess.Popen[str], name: str) -> None:
+    """Let a story go on until it says that it is at the step `name`."""
+    for line in _pipe(told.stdout):
+        if line.strip() == name:
+            return
+        _let_go(told)
+    raise AssertionError(f"{name} was never reached")
 
 
-def publish_in_a_process(config: Config, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        publish_command(config, *arguments),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=clean(config, **environment),
+def end(told: subprocess.Popen[str]) -> list[str]:
+    """Let a story go on to its end; the lines it says."""
+    lines = []
+    _let_go(told)
+    for line in _pipe(told.stdout):
+        lines.append(line.rstrip("\n"))
+        if not line.startswith("warning"):
+            _let_go(told)
+    assert told.wait(60) == 0
+    _pipe(told.stdout).close()
+    _pipe(told.stdin).close()
+    return lines
+
+
+def _let_go(told: subprocess.Popen[str]) -> None:
+    pipe = _pipe(told.stdin)
+    pipe.write("\n")
+    pipe.flush()
+
+
+def _pipe(pipe: IO[str] | None) -> IO[str]:
+    assert pipe is not None
+    return pipe
+
+
+def expected_history() -> list[dict[str, float]]:
+    """What the train run's history is: every line of the training log, once."""
+    rows = []
+    for line in map(json.loads, log_lines()):
+        if line["kind"] == "eval":
+            rows.append({"eval/loss": line["eval_loss"], "eval/epoch": line["epoch"]})
+        else:
+            rows.append({f"train/{name}": value for name, value in line.items() if name not in ("kind", "step")})
+        rows[-1]["train/global_step"] = line["step"]
+    return rows
+
+
+def history(server: WandbServer) -> list[dict[str, float]]:
+    """The train run's history, the table of samples left out."""
+    return [row for row in server.run("train").history if "samples" not in row]
+
+
+def assert_whole(story: Story, server: WandbServer) -> None:
+    """Two runs, every artifact and edge, each exactly once, and a record that says so."""
+    now = story.tracking
+    preprocess, train = server.run("preprocess"), server.run("train")
+    assert set(server.runs) == {run.run_id for run in now.runs.values()} == {preprocess.name, train.name}
+    assert {run.facts["groupName"] for run in server.runs.values()} == {"tide_clerk"}
+    assert (preprocess.exit_code, train.exit_code) == (0, 0)
+    assert history(server) == expected_history()
+    assert train.config["learning_rate"] == {"value": 2e-4} and preprocess.config["source"] == {"value": "x_archive"}
+    tables = [f"run-{preprocess.name}-{name}" for name in ("languages", "lengths", "dropped")]
+    by_run = {
+        None: {"tide_clerk-raw-dataset", BASE},
+        preprocess.name: {"tide_clerk-train-dataset", *tables},
+        train.name: {"tide_clerk-evaluation", "tide_clerk-card", "tide_clerk-model", f"run-{train.name}-samples"},
+    }
+    committed = [artifact for artifact in server.artifacts if artifact.state == "COMMITTED"]
+    assert sorted((a.run or "", a.name, a.number) for a in committed) == sorted(
+        (run or "", name, 0) for run, names in by_run.items() for name in names
     )
+    assert sorted(server.uses) == sorted(
+        [
+            (preprocess.name, "tide_clerk-raw-dataset:v0"),
+            (train.name, "tide_clerk-train-dataset:v0"),
+            (train.name, f"{BASE}:v0"),
+        ]
+    )
+    for job_type, run in now.runs.items():
+        assert run.finished and run.recorded is not None, job_type
+        assert run.url == f"{server.url}/{ENTITY}/hub-publisher/runs/{run.run_id}"
+        assert set(run.artifacts.values()) == set(run.inputs.values()) == {"v0"}

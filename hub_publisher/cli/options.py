@@ -37,7 +37,7 @@ TRAINING = (
 SAMPLING = ("prompts", "num_samples", "num_measured_samples", "temperature", "top_p")
 CARD = ("contact", "dataset", "template", "eval_results", "grid_intensity")
 TARGET = ("hub", "namespace", "private", "hub_dir")
-TRACKING = ("wandb", "wandb_project")
+TRACKING = ("wandb", "wandb_project", "dataset_artifact", "log_with")
 
 
 create_pr_option = click.option(

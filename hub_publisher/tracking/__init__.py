@@ -1,29 +1,42 @@
 """Weights & Biases, in the parent process only: two runs per publication, online, offline or not at all.
 
     decide(config) -> Tracking                       once per publication
+    describe_datasets(tracking, ...)                 what will be sent of the posts, said before anything is
     record_preprocess(config, tracking, ...)         a whole run: what was kept of the posts and why
     open_run(config, tracking, "train", settings)    open while the training child process works
         follow(run, training-log.jsonl)              its metrics as they are written
-        record_publication(run, ...)                 evaluation, samples, card, references to the published files
+        record_inputs(run, ...)                      the posts and the base model: the card names them
+        record_publication(run, ...)                 evaluation, samples, card, the published files
+    sync(config, ...)                                later: what was recorded offline, or could not be sent
 
 Nothing here stops or delays a publication: after `decide`, every failure becomes a line in `run.warnings`.
 """
 
+from hub_publisher.tracking.datasets import describe as describe_datasets
 from hub_publisher.tracking.follow import follow
-from hub_publisher.tracking.lineage import record_preprocess, record_publication
-from hub_publisher.tracking.modes import TRACKING, current, decide
+from hub_publisher.tracking.ledger import TRACKING, current
+from hub_publisher.tracking.lineage import record_inputs, record_preprocess, record_publication, remainder
+from hub_publisher.tracking.modes import decide
+from hub_publisher.tracking.others import check_others, follow_elsewhere
 from hub_publisher.tracking.protocol import ArtifactFiles, NullRun, Run
 from hub_publisher.tracking.runs import open_run
+from hub_publisher.tracking.sync import sync
 
 __all__ = [
     "TRACKING",
     "ArtifactFiles",
     "NullRun",
     "Run",
+    "check_others",
     "current",
     "decide",
+    "describe_datasets",
     "follow",
+    "follow_elsewhere",
     "open_run",
+    "record_inputs",
     "record_preprocess",
     "record_publication",
+    "remainder",
+    "sync",
 ]

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from hub_publisher.tracking.protocol import STEP, Run
+from hub_publisher.tracking.protocol import EPOCH, STEP, Run
 
 POLL_SECONDS = 0.5
 _STEP_METRICS = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "num_tokens", "epoch")
@@ -18,9 +17,10 @@ _STEP_METRICS = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "num
 def follow(run: Run, path: Path) -> Iterator[None]:
     """Log every line of the training log at `path` to `run`, also those written before, until the block ends.
 
-    Steps that an earlier attempt has logged are left out. The file may not exist yet, grow, or be replaced by
-    a shorter one when training resumes from a checkpoint. After the block the rest is read, once.
+    Steps and evaluations that an earlier attempt has logged are left out. The file may not exist yet, grow, or be
+    replaced by a shorter one when training resumes from a checkpoint. After the block the rest is read, once.
     """
+    run.resume()
     tail = _Tail(run, path)
     thread = threading.Thread(target=tail.run_until_stopped, name="training-log", daemon=True)
     thread.start()
@@ -32,11 +32,13 @@ def follow(run: Run, path: Path) -> Iterator[None]:
 
 
 class _Tail:
+    """Each line that goes on from the one before is a row of the run's history; the first rows are there already."""
+
     def __init__(self, run: Run, path: Path) -> None:
         self.run, self.path = run, path
         self.stop = threading.Event()
-        self.num_resumed_steps = run.num_logged_steps
-        self.last_eval_step = -1
+        self.num_known_rows, self.num_lines = run.num_rows, 0
+        self.last_step, self.last_epoch = 0, -1
         self.inode, self.offset = 0, 0
 
     def run_until_stopped(self) -> None:
@@ -59,24 +61,24 @@ class _Tail:
         self.offset += len(lines) + len(newline)
         for line in lines.splitlines():
             self.log_line(line)
-        self.run.save_progress()
 
     def log_line(self, line: bytes) -> None:
         try:
             point = json.loads(line)
-            kind, step = point["kind"], int(point["step"])
+            kind, step, epoch = point["kind"], int(point["step"]), float(point["epoch"])
+            eval_loss = float(point["eval_loss"]) if kind == "eval" else 0.0
         except (ValueError, KeyError, TypeError):
             self.run.warnings.append(f"{self.path.name} holds a line that is no log point")
             return
-        if kind == "eval":
-            self.log_eval(point, step)
-        elif step > self.run.num_logged_steps:
-            self.run.num_logged_steps = step
+        if kind == "eval" and epoch > self.last_epoch:
+            self.last_epoch = int(epoch)
+            self.log_row({"eval/loss": eval_loss, EPOCH: self.last_epoch, STEP: step})
+        elif kind == "step" and step > self.last_step:
+            self.last_step = step
             values = {f"train/{name}": point[name] for name in _STEP_METRICS if name in point}
-            self.run.log({**values, STEP: step})
+            self.log_row({**values, STEP: step})
 
-    def log_eval(self, point: dict[str, Any], step: int) -> None:
-        """An evaluation comes after its step: one at the last step of an earlier attempt may be missing yet."""
-        if step > self.last_eval_step and step >= self.num_resumed_steps:
-            self.last_eval_step = step
-            self.run.log({"eval/loss": point["eval_loss"], "train/epoch": point["epoch"], STEP: step})
+    def log_row(self, values: dict[str, float]) -> None:
+        self.num_lines += 1
+        if self.num_lines > self.num_known_rows:
+            self.run.log(values)

@@ -9,9 +9,9 @@ from pathlib import Path
 _TROUBLE = (OSError, RuntimeError, TypeError, ValueError)
 
 
-def is_trouble(error: Exception) -> bool:
-    """Whether wandb failed, and not this program. Several classes of wandb's are private and have no parent."""
-    return isinstance(error, _TROUBLE) or type(error).__module__.partition(".")[0] == "wandb"
+def is_trouble(error: Exception, package: str = "wandb") -> bool:
+    """Whether the tracker failed, and not this program. Several classes of wandb's are private and have no parent."""
+    return isinstance(error, _TROUBLE) or type(error).__module__.partition(".")[0] in ("wandb", package)
 
 
 def words(error: Exception) -> str:
@@ -20,14 +20,14 @@ def words(error: Exception) -> str:
 
 
 @contextmanager
-def guarded(doing: str, warnings: list[str]) -> Iterator[None]:
-    """Whatever goes wrong with wandb inside becomes a line in `warnings`; anything else flies."""
+def guarded(doing: str, warnings: list[str], tracker: str = "Weights & Biases") -> Iterator[None]:
+    """Whatever goes wrong with the tracker inside becomes a line in `warnings`; anything else flies."""
     try:
         yield
     except Exception as error:
-        if not is_trouble(error):
+        if not is_trouble(error, tracker):
             raise
-        line = f"Weights & Biases: {doing} failed: {words(error)}"
+        line = f"{tracker}: {doing} failed: {words(error)}"
         if line not in warnings:  # in a loop it fails at every step
             warnings.append(line)
 
@@ -36,14 +36,15 @@ def guarded(doing: str, warnings: list[str]) -> Iterator[None]:
 def environment(folder: Path, **more: str) -> Iterator[None]:
     """wandb's own files go under `folder`, its error reports nowhere; restored at the end.
 
-    Artifact files wait in WANDB_DATA_DIR until they are uploaded: beside the runs they belong to, not in a
-    home directory where a later `wandb sync` would miss them.
+    Files wait in WANDB_DATA_DIR until they are uploaded: beside the runs they belong to, not in a home directory.
     """
     wanted = {
-        "WANDB_DATA_DIR": str(folder / "data"),
-        "WANDB_CACHE_DIR": str(folder / "cache"),
+        "WANDB_DATA_DIR": str(folder.resolve() / "data"),
+        "WANDB_CACHE_DIR": str(folder.resolve() / "cache"),
         "WANDB_ERROR_REPORTING": "false",
         "WANDB_SILENT": "true",
+        # Each run is told its mode; under WANDB_MODE=offline wandb would not even look for a key.
+        "WANDB_MODE": "online",
         **more,
     }
     before = {name: os.environ.get(name) for name in wanted}
@@ -53,6 +54,6 @@ def environment(folder: Path, **more: str) -> Iterator[None]:
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                os.environ.pop(name, None)
             else:
                 os.environ[name] = value

@@ -1,162 +1,131 @@
-"""What the two runs of a publication say: the posts that went in, the model that came out."""
+"""What the two runs of a publication say: the posts that went in, the model that came out.
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
+    raw-dataset -> preprocess -> train-dataset -+
+                                                +-> train -> finetuned-model, evaluation, model-card
+                             pretrained-model --+
+
+Both functions may be called again at any time: what a server has confirmed is not sent to it twice.
+"""
+
+from collections.abc import Callable
 from typing import Any
 
 from hub_publisher.config import Config
-from hub_publisher.disk import fingerprint, read_jsonl, write_bytes
-from hub_publisher.records import MODEL_DIR, POSTS, Curation, Evaluation, KeptPost, Receipt, Timeline, Tracking
-from hub_publisher.tracking.modes import current
-from hub_publisher.tracking.protocol import ArtifactFiles, Run
-from hub_publisher.tracking.runs import open_run, run_id
+from hub_publisher.disk import fingerprint, read_record
+from hub_publisher.records import RECORDS, Curation, Evaluation, Receipt, Timeline, Tracking, Training
+from hub_publisher.tracking import results
+from hub_publisher.tracking.asking import sync_command
+from hub_publisher.tracking.datasets import raw_dataset, train_dataset, train_dataset_name
+from hub_publisher.tracking.follow import follow
+from hub_publisher.tracking.ledger import current, run_id
+from hub_publisher.tracking.protocol import Run
+from hub_publisher.tracking.runs import open_run
 
 PREPROCESS_FIELDS = ("min_posts", "heldout_ratio", "seed")
-RECORDED = "recorded"
+TRAINING_LOG = "training-log.jsonl"
 
 
-def record_preprocess(config: Config, tracking: Tracking, timeline: Timeline, curation: Curation) -> Tracking:
+def record_preprocess(
+    config: Config,
+    tracking: Tracking,
+    timeline: Timeline,
+    curation: Curation,
+    warn: Callable[[str], None] = lambda line: None,
+) -> Tracking:
     """Record sources and curation as one whole run, unless that has been done. Returns the tracking record.
 
-    The raw dataset is ids and counts only. The train dataset is the kept posts, or where the source's terms
-    forbid handing its texts on, their ids and split.
+    `warn` is told, a line each, what went wrong with Weights & Biases.
     """
     settings = {
         **{name: getattr(config, name) for name in PREPROCESS_FIELDS},
         "source": timeline.source,
         "handle": timeline.handle,
         "curation": curation.fingerprint,
+        "dataset_artifact": tracking.dataset_artifact,
     }
-    known = tracking.runs.get("preprocess")
-    wanted = run_id(config, tracking, "preprocess", settings)
-    if tracking.mode == "disabled" or (known is not None and known.finished and known.run_id == wanted):
+    if tracking.mode == "disabled" or _is_done(config, tracking, settings, curation):
         return tracking
     with open_run(config, tracking, "preprocess", settings) as run:
-        run.summarize(_counts(curation))
-        run.log_table("languages", ["language", "kept posts"], list(curation.languages.items()))
-        run.log_table("dropped", ["account", "reason", "posts"], _dropped_rows(curation))
-        folder = config.run_dir / "wandb" / "datasets"
-        ids = ({"id": post.id} for post in timeline.posts)
-        run.log_artifact(
-            ArtifactFiles(
-                f"{config.name}-raw-dataset",
-                "raw-dataset",
-                {"source": timeline.source, "handle": timeline.handle, "posts": len(timeline.posts)},
-                {"ids.jsonl": _jsonl(folder / "raw-ids.jsonl", ids)},
-            )
-        )
-        run.log_artifact(_train_dataset(config, curation, folder))
+        fill_preprocess(run, config, tracking, timeline, curation)
+    for warning in run.warnings:
+        warn(warning)
     return current(config) or tracking
 
 
+def fill_preprocess(run: Run, config: Config, tracking: Tracking, timeline: Timeline, curation: Curation) -> None:
+    """Everything that the preprocess run says, of which a server may have a part already."""
+    run.summarize(results.counts(curation))
+    run.use_artifact(raw_dataset(config, tracking, timeline))
+    run.log_artifact(train_dataset(config, tracking, curation))
+    run.log_table("languages", ["language", "kept posts"], list(curation.languages.items()))
+    run.log_table("lengths", ["characters from", "to", "kept posts"], results.length_rows(config))
+    run.log_table("dropped", ["account", "reason", "posts"], results.dropped_rows(curation))
+    run.confirm(preprocess_contents(curation))
+
+
 def record_publication(run: Run, evaluation: Evaluation, config: Config, receipt: Receipt) -> None:
-    """Record on the train run how good the model is, what it says, its card, and where it is published.
+    """Record on the train run what it was made from, how good the model is, what it says, and where it is published.
 
     The model is recorded as references to the files of the published commit; what the embedded local Hub
     holds can be fetched by nobody else, so of that only hashes are recorded. Done once for one publication.
     """
     now = current(config)
     train = now.runs.get("train") if now else None
-    if train is None:
+    if train is None or train.recorded == publication_contents(evaluation, receipt):
         return
-    mark = config.run_dir / "wandb" / RECORDED
-    recorded = fingerprint(train.run_id, evaluation.fingerprint, receipt.repo_id, receipt.commit).encode()
-    if train.finished and mark.exists() and mark.read_bytes() == recorded:
-        return
-    _record_results(run, evaluation, receipt)
-    _record_model(run, config, receipt)
-    write_bytes(mark, recorded)
+    with follow(run, config.run_dir / TRAINING_LOG):
+        pass  # steps that were trained before this run was opened, or while no server answered
+    training = read_record(config.run_dir / RECORDS["finetune"], Training)
+    if training is not None:
+        record_inputs(run, config, training)
+        run.summarize(results.training_facts(training))
+    run.summarize({**results.measured(evaluation), **results.published(receipt)})
+    for artifact in results.outputs(config, receipt):
+        run.log_artifact(artifact)
+    run.log_table("samples", ["prompt", "tuned model", "base model"], results.sample_rows(evaluation))
+    run.confirm(publication_contents(evaluation, receipt))
 
 
-def _record_results(run: Run, evaluation: Evaluation, receipt: Receipt) -> None:
-    run.summarize(
-        {
-            **_metrics("base", evaluation),
-            **_metrics("tuned", evaluation),
-            "published/repo_id": receipt.repo_id,
-            "published/commit": receipt.commit,
-            **({} if receipt.is_local else {"published/url": receipt.url}),
-        }
-    )
-    rows = [
-        (samples.prompt, _shown(tuned), _shown(base))
-        for samples in evaluation.samples
-        for tuned, base in zip(samples.tuned, samples.base, strict=False)
-    ]
-    run.log_table("samples", ["prompt", "tuned model", "base model"], rows)
+def record_inputs(run: Run, config: Config, training: Training) -> None:
+    """Record on the train run what the model was made from. Before the card is rendered, which shows it; done once."""
+    now = current(config)
+    if now is not None and not knows_inputs(config, now, training):
+        run.use_output_of("preprocess", train_dataset_name(config))
+        run.use_artifact(results.pretrained_model(config, training.base_model))
 
 
-def _shown(text: str | None) -> str:
-    return "(withheld: it repeats a post)" if text is None else text
+def knows_inputs(config: Config, tracking: Tracking, training: Training) -> bool:
+    """Whether the train run's record names its inputs as they are called now. Also where there is no such run."""
+    if "train" not in tracking.runs or "preprocess" not in tracking.runs:
+        return True
+    data, inputs = tracking.runs["preprocess"].artifacts, tracking.runs["train"].inputs
+    base, name = results.pretrained_model(config, training.base_model).name, train_dataset_name(config)
+    return base in inputs and inputs.get(name, "not used") == data.get(name, "not there")
 
 
-def _record_model(run: Run, config: Config, receipt: Receipt) -> None:
-    card = config.run_dir / MODEL_DIR / "README.md"
-    run.log_artifact(ArtifactFiles(f"{config.name}-card", "model-card", files={"README.md": card}))
-    run.log_artifact(
-        ArtifactFiles(
-            f"{config.name}-model",
-            "finetuned-model",
-            {"repo_id": receipt.repo_id, "commit": receipt.commit, "sha256": dict(receipt.files)},
-            references={} if receipt.is_local else pinned_addresses(receipt),
-        )
-    )
+def remainder(config: Config) -> str | None:
+    """What a person should know at the end of a publication: that something is left to upload. None when nothing is."""
+    tracking = current(config)
+    if tracking is None or tracking.mode == "disabled" or all(run.recorded for run in tracking.runs.values()):
+        return None
+    return f"Its Weights & Biases runs are not complete on a server yet: {sync_command(config)}"
 
 
-def pinned_addresses(receipt: Receipt) -> dict[str, str]:
-    """Where each published file is found for good: its address at the published commit, by path."""
-    return {path: f"{receipt.endpoint}/{receipt.repo_id}/resolve/{receipt.commit}/{path}" for path in receipt.files}
+def preprocess_contents(curation: Curation) -> str:
+    """Changes when the preprocess run is to say something else."""
+    return fingerprint("preprocess", curation.fingerprint)
 
 
-def _train_dataset(config: Config, curation: Curation, folder: Path) -> ArtifactFiles:
-    posts = config.run_dir / POSTS
-    if not curation.may_share_texts:
-        posts = _jsonl(folder / "train-ids.jsonl", _ids_and_splits(posts))
-    return ArtifactFiles(
-        f"{config.name}-train-dataset",
-        "train-dataset",
-        {
-            "train_posts": curation.num_train,
-            "heldout_posts": curation.num_heldout,
-            "posts_sha256": curation.posts_sha256,
-            "texts": curation.may_share_texts,
-        },
-        {"posts.jsonl": posts},
-    )
+def publication_contents(evaluation: Evaluation, receipt: Receipt) -> str:
+    """Changes when the train run is to say something else."""
+    return fingerprint("train", evaluation.fingerprint, receipt.repo_id, receipt.commit)
 
 
-def _counts(curation: Curation) -> dict[str, Any]:
-    dropped: dict[str, int] = {}
-    for account in curation.accounts:
-        for reason, number in account.dropped.items():
-            dropped[f"dropped/{reason}"] = dropped.get(f"dropped/{reason}", 0) + number
-    return {
-        "downloaded": sum(account.num_downloaded for account in curation.accounts),
-        "kept": sum(account.num_kept for account in curation.accounts),
-        "train": curation.num_train,
-        "heldout": curation.num_heldout,
-        **dropped,
-        **{f"masked/{kind}": number for kind, number in curation.masked.items()},
-    }
-
-
-def _dropped_rows(curation: Curation) -> list[tuple[str, str, int]]:
-    return [
-        (account.handle, reason, number) for account in curation.accounts for reason, number in account.dropped.items()
-    ]
-
-
-def _metrics(model: str, evaluation: Evaluation) -> dict[str, float]:
-    metrics = getattr(evaluation, model)
-    return {f"{model}/{name}": getattr(metrics, name) for name in ("eval_loss", "perplexity", "bits_per_byte")}
-
-
-def _ids_and_splits(posts: Path) -> Iterator[dict[str, str]]:
-    for post in read_jsonl(posts, KeptPost):
-        yield {"id": post.id, "split": post.split}
-
-
-def _jsonl(path: Path, rows: Iterator[dict[str, str]]) -> Path:
-    write_bytes(path, (json.dumps(row).encode() + b"\n" for row in rows))
-    return path
+def _is_done(config: Config, tracking: Tracking, settings: dict[str, Any], curation: Curation) -> bool:
+    """Whether the preprocess run says all it can: to a server, or offline to the disk, from where `sync` goes on."""
+    known = tracking.runs.get("preprocess")
+    if known is None or known.run_id != run_id(config, tracking, "preprocess", settings):
+        return False
+    if tracking.mode == "online":
+        return known.recorded == preprocess_contents(curation)
+    return known.finished or known.url is not None

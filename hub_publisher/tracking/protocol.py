@@ -6,17 +6,22 @@ from pathlib import Path
 from typing import Any, Protocol
 
 STEP = "train/global_step"
+EPOCH = "eval/epoch"
 
 
 @dataclass(frozen=True)
 class ArtifactFiles:
-    """A versioned set of files: contents by name, and addresses by name for what is published elsewhere."""
+    """A versioned set of files: contents by name, and addresses by name for what is published elsewhere.
+
+    `files` lie in the publication's folder.
+    """
 
     name: str
     type: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     references: Mapping[str, str] = field(default_factory=dict)
+    aliases: Sequence[str] = ()
 
 
 class Run(Protocol):
@@ -24,10 +29,13 @@ class Run(Protocol):
 
     url: str | None
     warnings: list[str]
-    num_logged_steps: int
+    num_rows: int  # of its history: what `log` was called with, in this process and before
+
+    def resume(self) -> None:
+        """Find out how far the run has come; `num_rows` tells it afterwards."""
 
     def log(self, values: Mapping[str, float]) -> None:
-        """Log scalars; the step is one of them."""
+        """Log scalars as a row of the run's history; the step is one of them."""
 
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Log a table. May wait for the network: not for inside a loop."""
@@ -38,8 +46,14 @@ class Run(Protocol):
     def log_artifact(self, artifact: ArtifactFiles) -> None:
         """Log files as an output of the run. May wait for the network."""
 
-    def save_progress(self) -> None:
-        """Remember on disk how many steps have been logged."""
+    def use_artifact(self, artifact: ArtifactFiles) -> None:
+        """Record files that the run was made from, as a version of their own. May wait for the network."""
+
+    def use_output_of(self, job_type: str, name: str) -> None:
+        """Record the artifact of that name of another run as an input. May wait for the network."""
+
+    def confirm(self, contents: str) -> None:
+        """All is said. When a server has it and the run ends well, the tracking record says that it has `contents`."""
 
 
 class NullRun:
@@ -48,7 +62,10 @@ class NullRun:
     def __init__(self, warnings: Sequence[str] = ()) -> None:
         self.url: str | None = None
         self.warnings = list(warnings)
-        self.num_logged_steps = 0
+        self.num_rows = 0
+
+    def resume(self) -> None:
+        """Nothing."""
 
     def log(self, values: Mapping[str, float]) -> None:
         """Nothing."""
@@ -62,5 +79,11 @@ class NullRun:
     def log_artifact(self, artifact: ArtifactFiles) -> None:
         """Nothing."""
 
-    def save_progress(self) -> None:
+    def use_artifact(self, artifact: ArtifactFiles) -> None:
+        """Nothing."""
+
+    def use_output_of(self, job_type: str, name: str) -> None:
+        """Nothing."""
+
+    def confirm(self, contents: str) -> None:
         """Nothing."""

@@ -1,69 +1,88 @@
-"""Runs of Weights & Biases: with ids of our own, on disk before they start, going on where they stopped."""
+"""Runs of Weights & Biases: with ids of our own, never waited for for long, going on where they stopped.
+
+An offline run keeps what a server needs not be asked about: its configuration, metrics and summary. Tables and
+artifacts stand in the publication's records, from which `sync` makes them: wandb's offline artifacts have no inputs,
+and point at absolute paths that are gone when the folder is moved.
+"""
 
 import os
-import re
-import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_publisher.config import Config
-from hub_publisher.disk import fingerprint, write_record
 from hub_publisher.records import TrackedRun, Tracking
+from hub_publisher.tracking import artifacts
+from hub_publisher.tracking.asking import Server
 from hub_publisher.tracking.guard import environment, guarded, is_trouble, words
-from hub_publisher.tracking.modes import TRACKING, current
-from hub_publisher.tracking.protocol import STEP, ArtifactFiles, NullRun, Run
+from hub_publisher.tracking.ledger import claim, current, update
+from hub_publisher.tracking.opening import (
+    FINISH_SECONDS,
+    forget_attempts,
+    forget_logs,
+    forget_staged,
+    last_step,
+    open_wandb,
+)
+from hub_publisher.tracking.protocol import ArtifactFiles, NullRun, Run
+from hub_publisher.tracking.server import home, kill, preflight, tear_down, within
 
 if TYPE_CHECKING:
     import wandb
 
-INIT_SECONDS = 30
-FINISH_SECONDS = 60
-ARTIFACT_SECONDS = 30
-# wandb keeps what is logged in memory for 15 seconds, unless told otherwise; a SIGKILL loses it.
-FLUSH_SECONDS = 1.0
+QUERY_SECONDS = 10
+GRACE_SECONDS = 3.0
 
 
 class WandbRun:
-    """A Weights & Biases run, every call guarded. It starts with `start`, or with the first thing to log."""
+    """A Weights & Biases run, every call guarded. It starts with `start`, or with the first thing to log.
+
+    `settings` None means a run that is on the server already, or none.
+    """
 
     def __init__(
-        self, config: Config, tracking: Tracking, job_type: str, settings: Mapping[str, Any], before: TrackedRun
+        self,
+        config: Config,
+        tracking: Tracking,
+        job_type: str,
+        settings: Mapping[str, Any] | None,
+        before: TrackedRun,
     ) -> None:
         self._config, self._tracking, self._job_type, self._settings = config, tracking, job_type, settings
         self._before = before
         self._run: wandb.Run | None = None
-        self._is_dead = False
+        self._is_tried = False
+        self._artifacts, self._inputs = dict(before.artifacts), dict(before.inputs)
+        self._recorded = before.recorded
         self.url = before.url
         self.warnings: list[str] = []
-        self.num_logged_steps = self._saved_steps = before.num_logged_steps
-        self._artifacts = dict(before.artifacts)
-        self._marks: list[tuple[float, int]] = []  # when how many steps had been logged
+        self.num_rows = 0
+        self._server = Server(config, self.warnings)
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether a server has everything that this run was asked to keep so far."""
+        return self._run is not None and not self._run.offline and not self._server.num_failures
 
     def start(self) -> "wandb.Run | None":
         """The run, started at the first call; None when wandb will not start, which is tried once."""
-        if self._run is None and not self._is_dead:
+        if not self._is_tried:
+            self._is_tried = True
             self._run = self._started()
-            self._is_dead = self._run is None
             if self._run is not None:
                 self._take_stock(self._run)
         return self._run
 
+    def resume(self) -> None:
+        """Find out how far the run has come."""
+        self.start()
+
     def log(self, values: Mapping[str, float]) -> None:
         """Log scalars. Never waits for the network."""
         if run := self.start():
+            self.num_rows += 1
             with guarded("logging metrics", self.warnings):
                 run.log(dict(values))
-
-    def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Log a table, shown on the run's page."""
-        if run := self.start():
-            import wandb
-
-            with guarded(f"logging the table {name}", self.warnings):
-                run.log({name: wandb.Table(columns=list(columns), data=[list(row) for row in rows])})
 
     def summarize(self, values: Mapping[str, Any]) -> None:
         """Set summary values."""
@@ -71,60 +90,178 @@ class WandbRun:
             with guarded("writing the summary", self.warnings):
                 run.summary.update(dict(values))
 
+    def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Log a table, shown on the run's page; offline this is left to `sync`."""
+
+        def ask(run: "wandb.Run") -> None:
+            import wandb
+
+            table = wandb.Table(columns=list(columns), data=[list(row) for row in rows])
+            self._log_with_artifact(run, {name: table})
+
+        self._ask(f"logging the table {name}", ask)
+
     def log_artifact(self, artifact: ArtifactFiles) -> None:
-        """Log files; references are recorded as they are, never fetched.
+        """Log files, and wait until the server has them: a failed upload is silent otherwise.
 
-        Online, waits until the server has them: a failed upload is silent otherwise. Its version there, or offline
-        the digest of its contents, goes into the tracking record.
+        References are recorded as they are, never fetched. The version on the server, or offline the digest of the
+        contents, goes into the tracking record.
         """
-        if run := self.start():
-            with guarded(f"logging the artifact {artifact.name}", self.warnings):
-                made = _wandb_artifact(artifact)
-                logged = run.log_artifact(made)
-                version = made.digest if run.offline else logged.wait(ARTIFACT_SECONDS).version
-                self._artifacts[artifact.name] = version
-                _update(self._config, self._job_type, artifacts=dict(self._artifacts))
 
-    def save_progress(self) -> None:
-        """Remember on disk how many steps wandb has on disk by now, which are those it was given a while ago."""
-        now = time.monotonic()
-        safe = [steps for when, steps in self._marks if when < now - 2 * FLUSH_SECONDS]
-        self._marks = [*self._marks[len(safe) :], (now, self.num_logged_steps)]
-        if safe and safe[-1] != self._saved_steps:
-            self._saved_steps = safe[-1]
-            _update(self._config, self._job_type, num_logged_steps=safe[-1])
+        def ask(run: "wandb.Run") -> str:
+            made = artifacts.build(artifact, self._config)
+            return str(run.log_artifact(made, aliases=["latest", *artifact.aliases]).wait().version)
+
+        version = self._ask(f"logging the artifact {artifact.name}", ask, artifact)
+        self._note(self._artifacts, artifact.name, version or self._digest(artifact))
+
+    def use_artifact(self, artifact: ArtifactFiles) -> None:
+        """Record files as an input that this run brings along; offline its digest."""
+
+        def ask(run: "wandb.Run") -> str:
+            made = artifacts.build(artifact, self._config)
+            return str(run.use_artifact(made, aliases=["latest", *artifact.aliases]).version)
+
+        version = self._ask(f"using the artifact {artifact.name}", ask, artifact)
+        self._note(self._inputs, artifact.name, version or self._digest(artifact))
+
+    def use_output_of(self, job_type: str, name: str) -> None:
+        """Record the artifact that another run logged as an input; offline its digest."""
+        now = current(self._config) or self._tracking
+        other = now.runs.get(job_type)
+        version = other.artifacts.get(name) if other else None
+
+        def ask(run: "wandb.Run") -> str:
+            if other is None or other.url is None or version is None:
+                raise ValueError(f"the {job_type} run has not brought it to the server")
+            run.use_artifact(f"{name}:{version}")
+            return version
+
+        used = self._ask(f"using the artifact {name}", ask)
+        self._note(self._inputs, name, used or (version if self.url is None else None))
+
+    def confirm(self, contents: str) -> None:
+        """All is said: when a server has it and the run ends well, the record says that it has `contents`."""
+        if self.is_confirmed:
+            self._recorded = contents
 
     def close(self, exit_code: int) -> None:
         """End the run if it started, waiting FINISH_SECONDS at most, and record whether it is complete."""
         if self._run is None:
             return
+        if not self._server.is_lost and self._finish(self._run, exit_code):
+            update(self._config, self._job_type, finished=exit_code == 0, recorded=self._recorded)
+        else:
+            self._abandon()
+        forget_logs(self._config, self._before.run_id)
+        if self._recorded is not None:
+            forget_staged(self._config)
+
+    def _finish(self, run: "wandb.Run", exit_code: int, seconds: float = FINISH_SECONDS + GRACE_SECONDS) -> bool:
+        """Whether it ended with everything sent. An artifact that is stuck makes wandb forget its own time limit."""
         num_warnings = len(self.warnings)
         with guarded("finishing the run", self.warnings):
-            self._run.finish(exit_code=exit_code)
-        if len(self.warnings) == num_warnings:
-            finished, steps = exit_code == 0, self.num_logged_steps
-            _update(self._config, self._job_type, finished=finished, num_logged_steps=steps)
-        _forget_logs(self._config.run_dir / "wandb", self._before.run_id)
+            within(seconds, lambda: run.finish(exit_code=exit_code))
+        return len(self.warnings) == num_warnings
+
+    def _abandon(self) -> None:
+        """Leave the run as it is on the server: it will not end by itself."""
+        self._server.num_failures += 1
+        kill()
+        if self._run is not None:
+            with guarded("leaving the run", []):
+                within(GRACE_SECONDS, self._run.finish)
+        tear_down([])
 
     def _started(self) -> "wandb.Run | None":
-        """A server that fails now, after the preflight, means offline."""
+        """A server that fails now, after the decision, means offline; but a run is never in both places."""
         for mode in dict.fromkeys((self._tracking.mode, "offline")):
-            try:
-                return _init(self._config, self._tracking, mode, self._job_type, self._before.run_id, self._settings)
-            except Exception as error:
-                if not is_trouble(error):
-                    raise
-                self.warnings.append(f"Weights & Biases: starting the run {mode} failed: {words(error)}")
-                _tear_down(self.warnings)
+            if mode == "offline" and (self._before.url or self._before.finished or self._settings is None):
+                break
+            problem = preflight(self._config) if mode == "online" else None
+            if problem is None:
+                problem, run = self._opened(mode)
+                if run is not None:
+                    return run
+            self.warnings.append(f"Weights & Biases: starting the run {mode} failed: {problem}")
         return None
+
+    def _opened(self, mode: str) -> "tuple[str, wandb.Run | None]":
+        """The run, or why there is none."""
+        if mode == "offline":
+            forget_attempts(self._config, self._before.run_id)
+        try:
+            run = open_wandb(self._config, self._tracking, mode, self._job_type, self._before.run_id, self._settings)
+        except Exception as error:
+            if not is_trouble(error):
+                raise
+            tear_down(self.warnings)
+            return words(error), None
+        if mode == "online":
+            forget_attempts(self._config, self._before.run_id)
+        return "", run
 
     def _take_stock(self, run: "wandb.Run") -> None:
         self.url = None if run.offline else run.url
-        if run.resumed:  # what the server has, which may be less than what was logged before a crash
-            with guarded("reading the resumed run", self.warnings):
-                self.num_logged_steps = int(run.summary.get(STEP) or 0)
-        directory = os.path.relpath(run.settings.sync_dir, self._config.run_dir)
-        _update(self._config, self._job_type, url=self.url, directory=directory, finished=False)
+        self._server.heard()
+        self.num_rows = self._rows_on_server(run) if run.resumed else 0
+        directory = os.path.relpath(run.settings.sync_dir, self._config.run_dir.resolve())
+        if self._before.url is None and self.url is not None:  # what was known offline are digests, no versions
+            self._artifacts, self._inputs = {}, {}
+        changes: dict[str, Any] = {"url": self.url, "directory": directory, "finished": False, "uploading": False}
+        changes |= {"artifacts": self._artifacts, "inputs": self._inputs}
+        update(self._config, self._job_type, **changes)
+
+    def _rows_on_server(self, run: "wandb.Run") -> int:
+        """How many rows of its history have arrived, which may be less than what was logged before a crash.
+
+        wandb tells how many its summary knows of. After a crash that may be one too many, as a request can bring the
+        summary with a row and the next one would have brought the row; so then the history itself is asked.
+        """
+        if self._before.finished and not self._before.uploading:
+            return run.starting_step
+        path = f"{run.entity}/{run.project}/{run.id}"
+        last = self._server.ask("reading how far the run has come", lambda: last_step(path))
+        return max(run.starting_step - 1, 0 if last is None else last + 1)
+
+    def _ask(self, doing: str, ask: Callable[["wandb.Run"], Any], artifact: ArtifactFiles | None = None) -> Any:
+        """What the server says to `ask`, or None: also where there is none to be asked."""
+        run = self.start()
+        if run is None or run.offline:
+            self._server.num_failures += 1
+            return None
+        num_bytes = sum(path.stat().st_size for path in artifact.files.values()) if artifact else 0
+        return self._server.ask(doing, lambda: ask(run), num_bytes)
+
+    def _log_with_artifact(self, run: "wandb.Run", values: dict[str, Any]) -> None:
+        """Log a value that wandb keeps in an artifact of its own making, which it neither waits for nor lets us see."""
+        log_artifact, logged = run.log_artifact, []
+
+        def log_without_paths(made: "wandb.Artifact") -> "wandb.Artifact":
+            artifacts.hide_paths(made, self._config)
+            logged.append(log_artifact(made))
+            return logged[-1]
+
+        run.log_artifact = log_without_paths  # type: ignore[method-assign,assignment]
+        try:
+            run.log(values)
+        finally:
+            del run.log_artifact
+        for made in logged:
+            made.wait()
+
+    def _digest(self, artifact: ArtifactFiles) -> str | None:
+        """The digest that the server will give it, for a run that has never been there."""
+        if self.url is not None:
+            return None
+        with guarded(f"hashing the artifact {artifact.name}", self.warnings):
+            return str(artifacts.build(artifact, self._config).digest)
+        return None
+
+    def _note(self, known: dict[str, str], name: str, version: str | None) -> None:
+        if version is not None and known.get(name) != version:
+            known[name] = version
+            update(self._config, self._job_type, artifacts=dict(self._artifacts), inputs=dict(self._inputs))
 
 
 @contextmanager
@@ -138,127 +275,27 @@ def open_run(config: Config, tracking: Tracking, job_type: str, settings: Mappin
     if tracking.mode == "disabled":
         yield NullRun()
         return
-    before = _claim(config, tracking, job_type, settings)
-    run = WandbRun(config, tracking, job_type, settings, before)
-    with environment(config.run_dir / "wandb"):
+    before = claim(config, tracking, job_type, settings)
+    with _opened(WandbRun(config, tracking, job_type, settings, before), config, start=not before.finished) as run:
+        yield run
+
+
+@contextmanager
+def reopen_run(config: Config, tracking: Tracking, job_type: str) -> Iterator[WandbRun]:
+    """A run that is on the server already, to add what is missing; it starts with the first thing to log."""
+    online = tracking.model_copy(update={"mode": "online"})
+    with _opened(WandbRun(config, online, job_type, None, tracking.runs[job_type]), config, start=False) as run:
+        yield run
+
+
+@contextmanager
+def _opened(run: WandbRun, config: Config, start: bool) -> Iterator[WandbRun]:
+    with environment(home(config), WANDB_HTTP_TIMEOUT=str(QUERY_SECONDS)):
         exit_code = 1
         try:
-            if not before.finished:
+            if start:
                 run.start()
             yield run
             exit_code = 0
         finally:
             run.close(exit_code)
-
-
-def run_id(config: Config, tracking: Tracking, job_type: str, settings: Mapping[str, Any]) -> str:
-    """The run's id, of a-z, 0-9 and -: the same for the same publication, mode and settings.
-
-    A train run is also another one after another preprocess run: that is how it knows of other posts.
-    """
-    name = re.sub(r"[^a-z0-9]+", "-", config.name.lower()).strip("-")
-    preprocess = tracking.runs.get("preprocess")
-    posts = preprocess.run_id if preprocess and job_type != "preprocess" else None
-    digest = fingerprint(config.name, tracking.mode, tracking.project, tracking.entity, dict(settings), posts)
-    return f"{name}-{job_type}-{digest[:8]}"
-
-
-def _claim(config: Config, tracking: Tracking, job_type: str, settings: Mapping[str, Any]) -> TrackedRun:
-    """The record of this run, on disk before wandb hears of it."""
-    wanted = run_id(config, tracking, job_type, settings)
-    now = current(config) or tracking
-    known = now.runs.get(job_type)
-    if known is not None and known.run_id == wanted:
-        return known
-    run = TrackedRun(run_id=wanted)
-    _write(config, now, job_type, run)
-    return run
-
-
-def _update(config: Config, job_type: str, **changes: Any) -> None:
-    tracking = current(config)
-    if tracking is not None:  # unless someone deletes the folder meanwhile
-        _write(config, tracking, job_type, tracking.runs[job_type].model_copy(update=changes))
-
-
-def _write(config: Config, tracking: Tracking, job_type: str, run: TrackedRun) -> None:
-    runs = {**tracking.runs, job_type: run}
-    write_record(config.run_dir / TRACKING, tracking.model_copy(update={"runs": runs}))
-
-
-def _init(
-    config: Config, tracking: Tracking, mode: str, job_type: str, run_id: str, settings: Mapping[str, Any]
-) -> "wandb.Run":
-    import wandb
-
-    run = wandb.init(
-        project=tracking.project,
-        entity=tracking.entity,
-        id=run_id,
-        name=f"{config.name} {job_type}",
-        group=config.name,
-        job_type=job_type,
-        config={name: _public(value) for name, value in settings.items()},
-        dir=str(config.run_dir),
-        mode="online" if mode == "online" else "offline",
-        resume="allow",
-        reinit="create_new",  # else a run that is open already would be handed back
-        settings=wandb.Settings(
-            init_timeout=INIT_SECONDS,
-            finish_timeout=FINISH_SECONDS,
-            silent=True,
-            # Nothing about the person or the machine: no argv, output, code, host, user, packages.
-            console="off",
-            save_code=False,
-            disable_code=True,
-            disable_git=True,
-            x_disable_meta=True,
-            x_disable_machine_info=True,
-            x_disable_stats=True,
-            x_save_requirements=False,
-            x_transaction_log_flush_interval=FLUSH_SECONDS,
-            host="-",
-            username="-",
-            program="-",
-        ),
-    )
-    run.define_metric(STEP)
-    run.define_metric("train/*", step_metric=STEP)
-    run.define_metric("eval/*", step_metric=STEP)
-    return run
-
-
-def _wandb_artifact(artifact: ArtifactFiles) -> "wandb.Artifact":
-    import wandb
-
-    logged = wandb.Artifact(artifact.name, type=artifact.type, metadata=dict(artifact.metadata))
-    for name, path in artifact.files.items():
-        logged.add_file(str(path), name=name)
-    for name, address in artifact.references.items():
-        # With checksum=True wandb downloads the file, also offline, and keeps where it was redirected to: an
-        # address that is signed and expires.
-        logged.add_reference(address, name=name, checksum=False)
-    return logged
-
-
-def _public(value: Any) -> Any:
-    """A setting as it may be shown: where somebody's files lie is nobody else's business."""
-    is_path = isinstance(value, Path) or (isinstance(value, str) and Path(value).expanduser().exists())
-    return "a local path" if is_path else value
-
-
-def _tear_down(warnings: list[str]) -> None:
-    """Give the id free that a failed start still holds: otherwise an offline start with it fails as well."""
-    import wandb
-
-    with guarded("starting afresh", warnings):
-        wandb.teardown()
-
-
-def _forget_logs(base: Path, run_id: str) -> None:
-    """wandb's own logs are of no use once a run has ended, and they are full of absolute paths."""
-    for logs in base.glob(f"*run-*-{run_id}/logs"):  # also of attempts that were killed
-        shutil.rmtree(logs, ignore_errors=True)
-    shutil.rmtree(base / "cache" / "wandb" / "logs", ignore_errors=True)
-    for link in ("debug.log", "debug-internal.log"):
-        (base / link).unlink(missing_ok=True)

@@ -1,0 +1,43 @@
+"""Artifacts as wandb wants them: hashed, with addresses that stay, without a word about this machine."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hub_publisher.config import Config
+from hub_publisher.disk import sha256_of
+from hub_publisher.tracking.protocol import ArtifactFiles
+from hub_publisher.tracking.server import relative_to_service
+
+if TYPE_CHECKING:
+    import wandb
+
+
+def build(artifact: ArtifactFiles, config: Config) -> "wandb.Artifact":
+    """The artifact, not logged yet. Its metadata tell the SHA-256 and size in bytes of every file it holds."""
+    import wandb
+
+    held = {
+        name: sums
+        for name, sums in (
+            ("sha256", {name: sha256_of(path) for name, path in artifact.files.items()}),
+            ("size", {name: path.stat().st_size for name, path in artifact.files.items()}),
+        )
+        if sums
+    }
+    made = wandb.Artifact(artifact.name, type=artifact.type, metadata={**held, **artifact.metadata})
+    for name, path in artifact.files.items():
+        # Only whole files are ever put in the publication's folder, so that nobody changes one during the upload.
+        made.add_file(str(path), name=name, policy="immutable")
+    for name, address in artifact.references.items():
+        # With checksum=True wandb downloads the file, also offline, and keeps where it was redirected to: an
+        # address that is signed and expires.
+        made.add_reference(address, name=name, checksum=False)
+    hide_paths(made, config)
+    return made
+
+
+def hide_paths(made: "wandb.Artifact", config: Config) -> None:
+    """Name files relative to where wandb's process runs: it uploads these names. ValueError for files elsewhere."""
+    for entry in made.manifest.entries.values():
+        if entry.local_path:
+            entry.local_path = relative_to_service(Path(entry.local_path), config)

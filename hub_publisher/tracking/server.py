@@ -1,0 +1,119 @@
+"""wandb's own process on this machine, and its server elsewhere: every wait for them has an end."""
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Callable
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import TypeVar
+
+import psutil
+
+from hub_publisher.config import Config
+from hub_publisher.tracking.guard import environment, guarded, is_trouble, words
+
+PREFLIGHT_SECONDS = 8.0
+REQUEST_SECONDS = 3
+TEAR_DOWN_SECONDS = 10.0
+SERVICE = "WANDB_SERVICE"  # the variable in which wandb keeps the address of its process
+T = TypeVar("T")
+
+# Where the process of wandb's runs that was started here, and which that is.
+_served_from: list[Path] = []
+_processes: list[psutil.Process] = []
+
+
+def home(config: Config) -> Path:
+    """The folder that holds everything of wandb's about this publication, and that its process works in."""
+    return config.run_dir / "wandb"
+
+
+def start_service(config: Config) -> None:
+    """Start wandb's process in the publication's folder, unless it runs there.
+
+    It writes into the manifests that it uploads where it found each file. So all paths are given to it relative to
+    this folder: what they say then is nothing about the machine.
+    """
+    import wandb
+
+    folder = home(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    if _served_from and _served_from != [folder.resolve()]:  # of another publication
+        tear_down([])
+    if not _served_from:
+        os.environ.pop(SERVICE, None)  # of a process in another folder, or of one that is gone
+    before = psutil.Process().children()
+    with contextlib.chdir(folder):
+        wandb.setup()
+    _served_from[:] = [folder.resolve()]
+    _processes.extend(process for process in psutil.Process().children() if process not in before)
+
+
+def tear_down(warnings: list[str]) -> None:
+    """End wandb's process, by force when it does not end by itself. It gives free the ids that failed starts hold."""
+    import wandb
+
+    def ask() -> None:
+        # It repeats the exit code of its process, which is not that of this one.
+        with contextlib.suppress(SystemExit):
+            wandb.teardown()
+
+    with guarded("starting afresh", warnings):
+        within(TEAR_DOWN_SECONDS, ask)
+    kill()
+    _served_from.clear()
+    _processes.clear()
+
+
+def kill() -> None:
+    """End wandb's process at once, with all that it has not sent: it would try to for a week, whatever its timeouts."""
+    for process in _processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def within(seconds: float, ask: Callable[[], T]) -> T:
+    """What `ask` returns. TimeoutError when that takes longer; the call is then left alone, and ends with the program.
+
+    wandb waits for minutes or days where it was given no limit, and to many of its calls none can be given.
+    """
+    pool = ThreadPool(1)
+    try:
+        return pool.apply_async(ask).get(seconds)
+    except multiprocessing.TimeoutError:
+        raise TimeoutError(f"no answer within {seconds:.0f} seconds") from None
+    finally:
+        pool.terminate()
+
+
+def preflight(config: Config) -> str | None:
+    """What speaks against going online, in words that end a sentence, or None. PREFLIGHT_SECONDS at most."""
+    try:
+        with environment(home(config), WANDB_HTTP_TIMEOUT=str(REQUEST_SECONDS)):
+            start_service(config)
+            return None if within(PREFLIGHT_SECONDS, _answers) else "there is no API key"
+    except TimeoutError:
+        return f"its server did not answer within {PREFLIGHT_SECONDS:.0f} seconds"
+    except Exception as error:
+        if not is_trouble(error):
+            raise
+        return f"its server did not confirm the API key ({words(error).rstrip('.')})"
+
+
+def _answers() -> bool:
+    """Whether there is an API key; raises whatever wandb raises when its server does not take it."""
+    import wandb
+
+    # While a run is open `login` says no without looking; without a key it must not be asked to prompt for one.
+    if wandb.run is None and not wandb.login(prompt=False, verify=False):
+        return False
+    wandb.Api(timeout=REQUEST_SECONDS)  # asks whose key it is
+    return True
+
+
+def relative_to_service(path: Path, config: Config) -> str:
+    """`path` as wandb's process finds it. ValueError when it lies outside the publication's folder."""
+    if not path.resolve().is_relative_to(config.run_dir.resolve()):
+        raise ValueError(f"{path.name} does not lie in the publication's folder")
+    return os.path.relpath(path.resolve(), home(config).resolve())
