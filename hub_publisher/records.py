@@ -1,14 +1,4 @@
-"""The nouns the stages hand over, in pipeline order, and the file under runs/<name>/ that each lies in.
-
-    Timeline    timeline-<handle>.jsonl   first line: the record without its posts; then one post a line
-    Curation    curation.json             beside posts.jsonl: one KeptPost a line
-    Training    training.json             beside model/: weights, tokenizer, generation_config
-    Evaluation  evaluation.json
-    Snippet     snippet.json              the card's Python, run before it is published
-    Card        card.json                 beside model/README.md, model/manifest.json and model/figures/
-    Receipt     receipt.json              what the Hub holds now
-    LoadBack    loadback.json             the published model, loaded by its id in another process
-    Tracking    tracking.json             the Weights & Biases runs of this publication
+"""The nouns the stages hand over, in pipeline order; RECORDS names the file under runs/<name>/ that each lies in.
 
 Every record carries the fingerprint of what it was made from and is written last: if it is there, its stage is done.
 """
@@ -20,14 +10,14 @@ from pydantic import BaseModel, ConfigDict
 
 POSTS = "posts.jsonl"
 MODEL_DIR = "model"
-# The stages in order, and the record that each leaves in the publication's folder.
+# The stages in order, and the record that each leaves in the publication's folder. Beside them lies tracking.json.
 RECORDS = {
-    "fetch": "timeline-*.jsonl",
-    "curate": "curation.json",
-    "finetune": "training.json",
+    "fetch": "timeline-*.jsonl",  # first line: the record without its posts; then one post a line
+    "curate": "curation.json",  # beside posts.jsonl: one KeptPost a line
+    "finetune": "training.json",  # beside model/: weights, tokenizer, generation_config
     "evaluate": "evaluation.json",
     "snippet": "snippet.json",
-    "card": "card.json",
+    "card": "card.json",  # beside model/README.md, model/manifest.json and model/figures/
     "push": "receipt.json",
     "loadback": "loadback.json",
 }

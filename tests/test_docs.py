@@ -11,8 +11,8 @@ from hub_publisher import __version__
 from hub_publisher.cli import main
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-FENCES = re.findall(r"^```(\w*)\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
+FENCES = re.findall(r"^```(\w*)\n(.*?)^```", README + CONTRIBUTING, re.DOTALL | re.MULTILINE)
 
 
 def shell_lines() -> list[str]:
@@ -51,7 +51,7 @@ def test_python_of_the_readme_compiles_and_imports_what_exists() -> None:
                 exec(line, {})
 
 
-def test_the_file_tree_of_the_readme_is_the_one_on_disk() -> None:
+def test_the_file_tree_is_the_one_on_disk() -> None:
     (tree,) = [text for kind, text in FENCES if kind == "" and text.startswith("hub_publisher/")]
     named = {line.split()[0].rstrip("/") for line in tree.splitlines()[1:] if line.startswith("  ")}
     there = {

@@ -68,9 +68,15 @@ def test_provenance_says_what_the_issue_of_a_model_is(folder: Path) -> None:
             "preprocess": {
                 "run_id": "r1",
                 "url": card_records.PREPROCESS_LINK,
-                "artifacts": {"tide_clerk-raw-dataset": "v0", "tide_clerk-train-dataset": "v3"},
+                "inputs": {"tide_clerk-raw-dataset": "v0"},
+                "artifacts": {"tide_clerk-train-dataset": "v3"},
             },
-            "train": {"run_id": "r2", "url": card_records.TRAIN_LINK, "artifacts": {}},
+            "train": {
+                "run_id": "r2",
+                "url": card_records.TRAIN_LINK,
+                "inputs": {"tide_clerk-train-dataset": "v3", "HuggingFaceTB-SmolLM2-135M": "v1"},
+                "artifacts": {},
+            },
         },
     }
 

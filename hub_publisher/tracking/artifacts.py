@@ -1,7 +1,8 @@
-"""Artifacts as wandb wants them: hashed, with addresses that stay, without a word about this machine."""
+"""Artifacts and tables as wandb wants them: hashed, with addresses that stay, without a word about this machine."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hub_publisher.config import Config
 from hub_publisher.disk import sha256_of
@@ -34,6 +35,28 @@ def build(artifact: ArtifactFiles, config: Config) -> "wandb.Artifact":
         made.add_reference(address, name=name, checksum=False)
     hide_paths(made, config)
     return made
+
+
+def log_table(
+    run: "wandb.Run", name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], config: Config
+) -> None:
+    """Log a table and wait for it. wandb keeps it in an artifact that it neither waits for nor lets us see."""
+    import wandb
+
+    log_artifact, logged = run.log_artifact, []
+
+    def log_without_paths(made: "wandb.Artifact") -> "wandb.Artifact":
+        hide_paths(made, config)
+        logged.append(log_artifact(made))
+        return logged[-1]
+
+    run.log_artifact = log_without_paths  # type: ignore[method-assign,assignment]
+    try:
+        run.log({name: wandb.Table(columns=list(columns), data=[list(row) for row in rows])})
+    finally:
+        del run.log_artifact
+    for made in logged:
+        made.wait()
 
 
 def hide_paths(made: "wandb.Artifact", config: Config) -> None:

@@ -92,14 +92,7 @@ class WandbRun:
 
     def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Log a table, shown on the run's page; offline this is left to `sync`."""
-
-        def ask(run: "wandb.Run") -> None:
-            import wandb
-
-            table = wandb.Table(columns=list(columns), data=[list(row) for row in rows])
-            self._log_with_artifact(run, {name: table})
-
-        self._ask(f"logging the table {name}", ask)
+        self._ask(f"logging the table {name}", lambda run: artifacts.log_table(run, name, columns, rows, self._config))
 
     def log_artifact(self, artifact: ArtifactFiles) -> None:
         """Log files, and wait until the server has them: a failed upload is silent otherwise.
@@ -232,23 +225,6 @@ class WandbRun:
             return None
         num_bytes = sum(path.stat().st_size for path in artifact.files.values()) if artifact else 0
         return self._server.ask(doing, lambda: ask(run), num_bytes)
-
-    def _log_with_artifact(self, run: "wandb.Run", values: dict[str, Any]) -> None:
-        """Log a value that wandb keeps in an artifact of its own making, which it neither waits for nor lets us see."""
-        log_artifact, logged = run.log_artifact, []
-
-        def log_without_paths(made: "wandb.Artifact") -> "wandb.Artifact":
-            artifacts.hide_paths(made, self._config)
-            logged.append(log_artifact(made))
-            return logged[-1]
-
-        run.log_artifact = log_without_paths  # type: ignore[method-assign,assignment]
-        try:
-            run.log(values)
-        finally:
-            del run.log_artifact
-        for made in logged:
-            made.wait()
 
     def _digest(self, artifact: ArtifactFiles) -> str | None:
         """The digest that the server will give it, for a run that has never been there."""
