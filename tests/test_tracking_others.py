@@ -1,6 +1,7 @@
 """Accelerate's TensorBoard gets every metric once, whatever the training or the tracker does."""
 
 import struct
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,20 @@ def test_one_that_fails_is_a_warning(tmp_path: Path) -> None:
         pass
     (warning,) = warnings
     assert warning.startswith("tensorboard: starting failed: ")
+
+
+def test_one_that_hangs_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(handle="tide_clerk", runs_dir=tmp_path, log_with="tensorboard")
+    config.run_dir.mkdir()
+    log, warnings = config.run_dir / "training-log.jsonl", []  # type: ignore[var-annotated]
+    with tracking.follow_elsewhere(config, SETTINGS, log, warnings):
+        assert [*(config.run_dir / "trackers").rglob("events.out.tfevents.*")]
+        monkeypatch.setattr("hub_publisher.tracking.others.ANSWER_SECONDS", 0.2)
+        monkeypatch.setattr("accelerate.tracking.TensorBoardTracker.log", lambda *given, **named: time.sleep(2))
+        log.write_bytes(b"".join(log_lines()))
+        started = time.monotonic()
+    assert warnings == ["tensorboard: logging metrics failed: no answer within 0 seconds"]
+    assert time.monotonic() - started < 1.5
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 They work in this process, not in the training's, which waits for none of them and ends with none of them.
 """
 
+import multiprocessing
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from hub_publisher.tracking.opening import public
 from hub_publisher.tracking.protocol import STEP, NullRun
 
 FOLDER = "trackers"
+ANSWER_SECONDS = 30.0
 
 
 def check_others(config: Config) -> None:
@@ -53,47 +56,75 @@ def follow_elsewhere(
 
 
 class _OtherRun(NullRun):
-    """The same metrics to each tracker; one that fails to start gets none."""
+    """The same metrics to each tracker."""
 
     def __init__(self, config: Config, settings: Mapping[str, Any], warnings: list[str]) -> None:
         super().__init__()
-        self._config, self._settings = config, settings
-        self._trackers: dict[str, Any] = {}
+        self._settings = {name: _scalar(value) for name, value in settings.items()}
+        self._trackers = [_Tracker(name, config, warnings) for name in _names(config)]
         self.warnings = warnings
 
     @contextmanager
     def opened(self) -> Iterator[None]:
         """Start them, and end them however the block ends."""
-        for name in _names(self._config):
-            with guarded("starting", self.warnings, name):
-                self._trackers[name] = self._start(name)
+        for tracker in self._trackers:
+            tracker.start(self._settings)
         try:
             yield
         finally:
-            for name, tracker in self._trackers.items():
-                with guarded("finishing", self.warnings, name):
-                    tracker.finish()
+            for tracker in self._trackers:
+                tracker.ask("finishing", lambda it: it.finish())
+                tracker.leave()
 
     def log(self, values: Mapping[str, float]) -> None:
         """Log scalars, at the step that is one of them."""
-        scalars = {name: value for name, value in values.items() if name != STEP}
-        for name, tracker in self._trackers.items():
-            with guarded("logging metrics", self.warnings, name):
-                tracker.log(scalars, step=int(values[STEP]))
+        scalars, step = {name: value for name, value in values.items() if name != STEP}, int(values[STEP])
+        for tracker in self._trackers:
+            tracker.ask("logging metrics", lambda it: it.log(scalars, step=step))
 
-    def _start(self, name: str) -> Any:
+
+class _Tracker:
+    """One tracker, in a thread of its own: MLflow keeps the open run by thread, and one that hangs is left alone."""
+
+    def __init__(self, name: str, config: Config, warnings: list[str]) -> None:
+        self._name, self._config, self._warnings = name, config, warnings
+        self._thread = ThreadPool(1)
+        self._tracker: Any = None
+
+    def start(self, settings: Mapping[str, Any]) -> None:
+        """Start it; one that does not start is asked for nothing later."""
         from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
-        kind = LOGGER_TYPE_TO_CLASS[name]
+        kind, more = LOGGER_TYPE_TO_CLASS[self._name], {}
         if kind.requires_logging_directory:
-            folder = self._config.run_dir / FOLDER / name
+            folder = self._config.run_dir / FOLDER / self._name
             shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed, which is logged again whole
-            tracker = kind(self._config.wandb_project, logging_dir=str(folder))
-        else:
-            tracker = kind(self._config.wandb_project)
-        tracker.start()
-        tracker.store_init_configuration({key: _scalar(value) for key, value in self._settings.items()})
-        return tracker
+            more = {"logging_dir": str(folder)}
+        self._tracker = kind(self._config.wandb_project, **more)
+
+        def ask(tracker: Any) -> None:
+            tracker.start()
+            tracker.store_init_configuration(dict(settings))
+
+        if not self.ask("starting", ask):
+            self._tracker = None
+
+    def leave(self) -> None:
+        """End its thread, or leave that to the end of the program when it hangs."""
+        self._thread.terminate()
+
+    def ask(self, doing: str, question: Callable[[Any], None]) -> bool:
+        """Whether it did as it was asked, within ANSWER_SECONDS."""
+        if self._tracker is None:
+            return False
+        with guarded(doing, self._warnings, self._name):
+            try:
+                self._thread.apply_async(question, [self._tracker]).get(ANSWER_SECONDS)
+            except multiprocessing.TimeoutError:
+                self._tracker = None
+                raise TimeoutError(f"no answer within {ANSWER_SECONDS:.0f} seconds") from None
+            return True
+        return False
 
 
 def _names(config: Config) -> Sequence[str]:
