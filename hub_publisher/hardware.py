@@ -4,10 +4,22 @@ import os
 import platform
 from typing import Any
 
+THREADS = "OMP_NUM_THREADS"
+
 
 def num_cpus() -> int:
     """Processor cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def num_threads(num_processes: int) -> int:
+    """Threads for each of so many processes here: what OMP_NUM_THREADS says, else an equal share of the cores.
+
+    Whoever shares a machine says how much of it is theirs. Threads beyond that wait for one another, and training
+    then takes several times as long.
+    """
+    said = os.environ.get(THREADS, "")
+    return int(said) if said.isdecimal() and int(said) else max(num_cpus() // num_processes, 1)
 
 
 def multiplies_bfloat16() -> bool:

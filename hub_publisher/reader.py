@@ -1,7 +1,7 @@
 """A process that knows nothing of this one: how a model's first reader runs Python.
 
-Its environment holds PATH, HOME and what it is given, its cache is empty, its folder is its own and goes away, and
-it ends with its publisher.
+Its environment holds PATH, HOME, how many threads may compute (OMP_NUM_THREADS) and what it is given, its cache is
+empty, its folder is its own and goes away, and it ends with its publisher.
 """
 
 import os
@@ -13,8 +13,11 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from hub_publisher.hardware import THREADS
+
 SCRATCH = ".reader-"
 TIMEOUT_SECONDS = 900
+_KEPT = ("PATH", "HOME", "SYSTEMROOT", THREADS)
 # Loading bars are no complaints; everything else on stderr is.
 _PROGRESS = re.compile(r"[^\r\n]*(?:\d+%\|[^\r\n]*\||\d+(?:\.\d+)?(?:it|s|B|kB|MB)/(?:s|it)\])[^\r\n]*")
 # A thread that ends the process when its stdin does, that is with the process that started it.
@@ -35,7 +38,7 @@ def run_python(
 
     `environment` is added to the bare one. Raises subprocess.TimeoutExpired after TIMEOUT_SECONDS.
     """
-    bare = {name: os.environ[name] for name in ("PATH", "HOME", "SYSTEMROOT") if name in os.environ}
+    bare = {name: os.environ[name] for name in _KEPT if name in os.environ}
     for left in folder.glob(f"{SCRATCH}*"):  # by a run that was killed here
         shutil.rmtree(left, ignore_errors=True)
     reading, writing = os.pipe()

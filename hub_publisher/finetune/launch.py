@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from hub_publisher.config import Config
-from hub_publisher.hardware import multiplies_bfloat16, num_cpus
+from hub_publisher.hardware import THREADS, multiplies_bfloat16, num_threads
 
 REQUEST = "training-request.json"
 LIFELINE = "HUB_PUBLISHER_LIFELINE"
@@ -25,13 +25,13 @@ def launch_command(config: Config, run_dir: Path) -> tuple[list[str], dict[str, 
     if config.accelerate_config:
         return [*launch, "--config_file", str(config.accelerate_config), *target], environment
     num_processes = config.num_processes or max(torch.cuda.device_count(), 1)
-    threads = str(max(num_cpus() // num_processes, 1))
+    threads = str(num_threads(num_processes))
     precision = "bf16" if multiplies_bfloat16() else "no"
     if num_processes > 1 and not torch.cuda.is_available():
         environment |= {
             "ACCELERATE_USE_CPU": "true",
             "ACCELERATE_MIXED_PRECISION": precision,
-            "OMP_NUM_THREADS": threads,
+            THREADS: threads,
         }
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_processes)]
         return [sys.executable, *torchrun, *target], environment
