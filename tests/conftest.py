@@ -14,6 +14,7 @@ _CLEAN = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     "NO_COLOR": "1",
+    "OMP_NUM_THREADS": "1",  # every core has a test of its own; threads of two at once would wait for one another
 }
 
 # huggingface_hub and wandb read most of their environment when they are imported, which may be long before a test runs.

@@ -53,7 +53,7 @@ def drawing(root: Path, watts: float = 100.0) -> Iterator[Callable[[], float]]:
             return told[0] * len(zones) / 1e6
 
     def count() -> None:
-        while not stopped.wait(0.001):
+        while not stopped.wait(0.005):
             with lock:
                 told[0] = int(watts * (time.monotonic() - started) * 1e6)
                 for zone, start in zones.items():

@@ -97,11 +97,6 @@ TRAIN = (
 )
 
 
-@pytest.fixture
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-
-
 def request(folder: Path, **settings: Any) -> Config:
     """What `finetune` leaves for its training processes, without starting them."""
     config, curation, base = prepare(folder, **settings)
@@ -128,7 +123,6 @@ def train(run_dir: Path, rapl: Path) -> Training:
     return training
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_training_is_measured_where_there_are_counters_and_only_there(tmp_path: Path) -> None:
     config, curation, base = prepare(tmp_path, num_epochs=1)
     here = finetune.finetune(config, curation, base)
@@ -145,7 +139,6 @@ def test_training_is_measured_where_there_are_counters_and_only_there(tmp_path: 
     assert training.energy_source == "RAPL (package-0, dram)"
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_a_training_that_was_killed_says_what_its_number_misses(tmp_path: Path) -> None:
     config = request(tmp_path, num_epochs=2, num_posts=60, tokens_per_batch=64, checkpoint_seconds=0.0)
     log = config.run_dir / "training-log.jsonl"
@@ -166,7 +159,6 @@ def test_a_training_that_was_killed_says_what_its_number_misses(tmp_path: Path) 
     assert training.energy_source == "RAPL (package-0), without the last seconds before 1 interruption"
 
 
-@pytest.mark.usefixtures("one_thread")
 def test_of_two_processes_one_measures(tmp_path: Path) -> None:
     config = request(tmp_path, num_epochs=1)
     make_zone(tmp_path / "rapl", "intel-rapl:0", "package-0")

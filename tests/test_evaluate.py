@@ -1,7 +1,6 @@
 """The numbers of an evaluation against their definitions, the one place that samples, and a whole evaluation."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,15 +22,6 @@ from hub_publisher.records import POSTS, Curation, Evaluation, Interval, KeptPos
 from tests.tiny import TEXTS, make_tiny_model
 
 SETTINGS = generation.sampling_settings(Config(handle="x"), 24)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """A tiny model is slower in several, by far where other work has the cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

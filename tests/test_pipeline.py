@@ -46,16 +46,11 @@ class Place:
         return [sys.executable, "-m", "hub_publisher", "publish", SAMPLE, *self.flags, *QUICK, *more]
 
     def publish(self, *more: str) -> subprocess.CompletedProcess[str]:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        return subprocess.run(
-            self.command(*more), capture_output=True, encoding="utf-8", env=environment, check=False, timeout=300
-        )
+        return subprocess.run(self.command(*more), capture_output=True, encoding="utf-8", check=False, timeout=300)
 
     def publish_and_kill_at(self, stage: str, after_seconds: float = 0.3) -> None:
         """Start publishing, SIGKILL it shortly after `stage` began."""
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        child = subprocess.Popen(self.command(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                                 env=environment)  # fmt: skip
+        child = subprocess.Popen(self.command(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         assert child.stderr
         for line in child.stderr:
             if f" {stage} " in line and line.rstrip().endswith("..."):
