@@ -2,18 +2,20 @@
 
 import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from hub_publisher import evaluate, finetune
+from hub_publisher.config import Config
 from hub_publisher.disk import read_record
 from hub_publisher.errors import TrainingError
 from hub_publisher.finetune.launch import launch_command
@@ -21,10 +23,28 @@ from hub_publisher.finetune.loop import learning_rate_at
 from hub_publisher.records import Training
 from tests.finetune_helpers import prepare
 
+ONE_PASS = {"num_epochs": 1, "learning_rate": 1e-3}
+RUN_AND_DIE = """
+import pickle, sys
+from pathlib import Path
+from hub_publisher import finetune
+finetune.finetune(*pickle.loads(Path(sys.argv[1]).read_bytes()))
+"""
 
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+
+class Trained(NamedTuple):
+    """A run that several tests look at or compare theirs with; `folder` holds its base model too."""
+
+    folder: Path
+    config: Config
+    training: Training
+
+
+@pytest.fixture(scope="module")
+def one_pass(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("one-pass")
+    config, curation, base = prepare(folder, repo_name="whole", **ONE_PASS)
+    return Trained(folder, config, finetune.finetune(config, curation, base))
 
 
 def weights(run_dir: Path) -> dict[str, torch.Tensor]:
@@ -50,44 +70,36 @@ def test_a_run_leaves_a_model_a_log_and_a_record(tmp_path: Path) -> None:
     assert {tensor.dtype for tensor in weights(config.run_dir).values()} == {torch.bfloat16}
 
 
-def test_no_path_of_this_machine_is_published(tmp_path: Path) -> None:
-    config, curation, base = prepare(tmp_path, num_epochs=1)
-    finetune.finetune(config, curation, base)
-    for path in (config.run_dir / "model").glob("*.json"):
-        assert str(tmp_path) not in path.read_text(encoding="utf-8"), path.name
+def test_no_path_of_this_machine_is_published(one_pass: Trained) -> None:
+    paths = list((one_pass.config.run_dir / "model").glob("*.json"))
+    assert len(paths) == 4
+    for path in paths:
+        assert str(one_pass.folder) not in path.read_text(encoding="utf-8"), path.name
 
 
-def test_two_runs_with_one_seed_are_bitwise_equal(tmp_path: Path) -> None:
-    results = []
-    for name in ("first", "second"):
-        config, curation, base = prepare(tmp_path, repo_name=name, num_epochs=1)
-        results.append(finetune.finetune(config, curation, base).weights_sha256)
-    assert results[0] == results[1]
+def test_two_runs_with_one_seed_are_bitwise_equal(one_pass: Trained) -> None:
+    config, curation, base = prepare(one_pass.folder, repo_name="second", **ONE_PASS)
+    assert finetune.finetune(config, curation, base).weights_sha256 == one_pass.training.weights_sha256
 
 
-def test_how_a_batch_is_shared_out_does_not_change_the_result(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "num_processes", "steps"), [("accumulated", 1, 8), ("two_processes", 2, 1), ("uneven", 2, 3)]
+)
+def test_how_a_batch_is_shared_out_does_not_change_the_result(
+    one_pass: Trained, name: str, num_processes: int, steps: int
+) -> None:
     """8 posts x 1 micro-batch = 1 x 8 = 2 processes x 4, and an uneven split with empty shares as well."""
-    shares = {"whole": (1, 1), "accumulated": (1, 8), "two_processes": (2, 1), "uneven": (2, 3)}
-    losses, tensors = {}, {}
-    for name, (num_processes, steps) in shares.items():
-        config, curation, base = prepare(
-            tmp_path,
-            repo_name=name,
-            num_processes=num_processes,
-            gradient_accumulation_steps=steps,
-            num_epochs=1,
-            learning_rate=1e-3,
-        )
-        training = finetune.finetune(config, curation, base)
-        assert training.num_processes == num_processes
-        losses[name] = [point.loss for point in training.log]
-        tensors[name] = weights(config.run_dir)
-    for name in shares:
-        assert losses[name] == pytest.approx(losses["whole"], rel=1e-5), name
-        for key, tensor in tensors["whole"].items():
-            # A key's bias has no gradient but rounding, which Adam blows up to full steps; it changes no output.
-            if not key.endswith("c_attn.bias"):
-                torch.testing.assert_close(tensors[name][key], tensor, rtol=1e-3, atol=2e-5, msg=f"{name}: {key}")
+    shares = {"num_processes": num_processes, "gradient_accumulation_steps": steps}
+    config, curation, base = prepare(one_pass.folder, repo_name=name, **ONE_PASS, **shares)
+    training = finetune.finetune(config, curation, base)
+    assert (training.num_processes, one_pass.training.num_processes) == (num_processes, 1)
+    whole = [point.loss for point in one_pass.training.log]
+    assert [point.loss for point in training.log] == pytest.approx(whole, rel=1e-5)
+    tensors = weights(config.run_dir)
+    for key, tensor in weights(one_pass.config.run_dir).items():
+        # A key's bias has no gradient but rounding, which Adam blows up to full steps; it changes no output.
+        if not key.endswith("c_attn.bias"):
+            torch.testing.assert_close(tensors[key], tensor, rtol=1e-3, atol=2e-5, msg=key)
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
@@ -96,7 +108,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     expected = finetune.finetune(config, curation, base)
 
     config, curation, base = prepare(tmp_path, repo_name="killed", **settings)
-    _kill_in_mid_training(tmp_path, config, after_steps=5)
+    (tmp_path / "arguments").write_bytes(pickle.dumps((config, curation, base)))
+    _kill_in_mid_training(tmp_path / "arguments", config, after_steps=5)
     log_before = (config.run_dir / "training-log.jsonl").read_text()
     training = finetune.finetune(config, curation, base)
     assert training.weights_sha256 == expected.weights_sha256
@@ -106,19 +119,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path) -> None:
     assert (config.run_dir / "training-log.jsonl").read_text().splitlines()[:4] == first_lines
 
 
-def _kill_in_mid_training(folder: Path, config: "finetune.Config", after_steps: int) -> None:
+def _kill_in_mid_training(arguments: Path, config: Config, after_steps: int) -> None:
     """Run the training of `config` in another process and SIGKILL it, and nothing else, in mid-training."""
-    script = (
-        "import sys, json; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
-        "from hub_publisher import base_model, finetune; from hub_publisher.config import Config\n"
-        "from tests.finetune_helpers import prepare\n"
-        "settings = json.loads(sys.argv[3])\n"
-        "finetune.finetune(*prepare(Path(sys.argv[2]), **settings))\n"
-    )
-    names = ("repo_name", "num_epochs", "tokens_per_batch", "checkpoint_seconds")
-    settings = {name: asdict(config)[name] for name in names} | {"num_posts": 60}
-    root = str(Path(__file__).parent.parent)
-    parent = subprocess.Popen([sys.executable, "-c", script, root, str(folder), json.dumps(settings)])
+    parent = subprocess.Popen([sys.executable, "-c", RUN_AND_DIE, str(arguments)], cwd=Path(__file__).parent.parent)
     log = config.run_dir / "training-log.jsonl"
     deadline = time.monotonic() + 60
     while not log.exists() or log.read_text().count('"step"}') + log.read_text().count('"kind": "step"') < after_steps:
