@@ -1,6 +1,7 @@
 """The card's code is run as it stands, on the files that will be published, and its words are shown as they came."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import card_records
 import pytest
@@ -12,13 +13,32 @@ from hub_publisher.errors import PublisherError
 from hub_publisher.records import KeptPost, Snippet
 from tests.tiny import make_tiny_model
 
+REPO_ID = "huggingtweets/tide_clerk"
+
+
+class Tried(NamedTuple):
+    """A publication after its snippet ran for the first time, and what was printed then."""
+
+    config: Config
+    snippet: Snippet
+
+
+@pytest.fixture(scope="module")
+def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
+    config = publication(tmp_path_factory.mktemp("tried"))
+    return Tried(config, snippet.run_snippet(config, REPO_ID, card_records.training()))
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Config:
-    """A publication whose model is the tiny one, as finetune leaves it."""
+    return publication(tmp_path)
+
+
+def publication(folder: Path) -> Config:
+    """One whose model is the tiny one, as finetune leaves it: the same in every folder."""
     from transformers import AutoTokenizer, GenerationConfig
 
-    made = Config(handle="tide_clerk", runs_dir=tmp_path / "runs", dtype="float32")
+    made = Config(handle="tide_clerk", runs_dir=folder / "runs", dtype="float32")
     model = make_tiny_model(made.run_dir / "model")
     tokenizer = dataset.publishable_tokenizer(AutoTokenizer.from_pretrained(model))
     tokenizer.save_pretrained(model)
@@ -28,8 +48,8 @@ def config(tmp_path: Path) -> Config:
     return made
 
 
-def test_it_prints_what_it_printed(config: Config) -> None:
-    made = snippet.run_snippet(config, "huggingtweets/tide_clerk", card_records.training())
+def test_it_prints_what_it_printed(tried: Tried) -> None:
+    config, made = tried
     assert made.code == (
         "from transformers import pipeline, set_seed\n\n"
         'generator = pipeline("text-generation", model="huggingtweets/tide_clerk")\n'
@@ -42,12 +62,12 @@ def test_it_prints_what_it_printed(config: Config) -> None:
     assert made.stderr == ""
     assert read_record(config.run_dir / "snippet.json", Snippet) == made
     assert not list(config.run_dir.glob(".reader-*"))
-    again = snippet.run_snippet(config, "huggingtweets/tide_clerk", card_records.training())
+    again = snippet.run_snippet(config, REPO_ID, card_records.training())
     assert again.printed == made.printed
 
 
-def test_what_repeats_a_post_is_withheld(config: Config) -> None:
-    printed = snippet.run_snippet(config, "a/b", card_records.training()).printed
+def test_what_repeats_a_post_is_withheld(config: Config, tried: Tried) -> None:
+    printed = tried.snippet.printed
     write_jsonl(config.run_dir / "posts.jsonl", [KeptPost(id="1", text=str(printed[1]))])
     again = snippet.run_snippet(config, "a/b", card_records.training()).printed
     assert again[1] is None
