@@ -150,14 +150,14 @@ def test_private_models_are_for_who_has_the_token(hub: localhub.LocalHub, tiny: 
     client = publish(hub, name, tiny, private=True)
     with pytest.raises(RepositoryNotFoundError):
         InferenceClient(model=f"{hub.url}/models/{name}").text_generation(PROMPT)
-    assert ask(hub, name, {"inputs": PROMPT}) == (404, {"error": "Repository not found"})
-    assert call(hub, "GET", f"/models/{name}")[0] == 404
+    assert ask(hub, name, {"inputs": PROMPT}) == (401, {"error": "Invalid username or password."})
+    assert call(hub, "GET", f"/models/{name}")[0] == 401
     assert client.text_generation(PROMPT, seed=1)
     cookie = call(hub, "GET", f"/login?token={hub.token}")[1]["set-cookie"].split(";")[0]
     assert ask(hub, name, {"inputs": PROMPT}, Cookie=cookie)[0] == 200, "the page of a private model works, too"
     assert ask(hub, name, {"inputs": PROMPT}, Cookie=cookie, Origin="https://evil.example")[0] == 403
     assert ask(hub, name, {"inputs": PROMPT}, Cookie=cookie, Sec_Fetch_Site="cross-site")[0] == 403
-    assert ask(hub, "inference/nothing", {"inputs": PROMPT})[0] == 404
+    assert ask(hub, "inference/nothing", {"inputs": PROMPT})[0] == 401
 
 
 MASKS = b"---\npipeline_tag: fill-mask\n---\n"

@@ -127,7 +127,7 @@ def test_a_missing_page_is_a_page_for_a_browser_and_json_for_a_program(hub: loca
     assert (status, headers["x-error-code"]) == (404, "RepoNotFound")
     assert b"Repository not found" in body
     assert b"<!doctype html>" in body
-    assert call(hub, "GET", "/pages/nothing")[2] == b'{"error":"Repository not found"}'
+    assert call(hub, "GET", "/pages/nothing", auth="yes")[2] == b'{"error":"Repository not found"}'
 
 
 def test_a_file_that_is_opened_runs_nothing(hub: localhub.LocalHub, page: str) -> None:

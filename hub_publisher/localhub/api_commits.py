@@ -70,10 +70,10 @@ def commit(call: Call) -> dict:
     page = f"{call.base_url}/{KINDS[repo.type]}{repo.name}"
     changes = [read_change(call.store, key, value) for key, value in operations if key != "header"]
     with call.store.transaction() as database:
-        number = None
+        number, ref = None, call.store.writable_ref(repo, call.values["rev"])
         if call.flag("create_pr"):
-            number = open_discussion(call.store, database, repo, title, str(header.get("description") or ""), True)
-        ref = f"refs/pr/{number}" if number else call.store.writable_ref(repo, call.values["rev"])
+            number = open_discussion(call.store, database, repo, title, str(header.get("description") or ""), ref)
+            ref = f"refs/pr/{number}"
         head = call.store.refs(repo, ref)[ref]
         check_parent(header.get("parentCommit"), head)
         files = apply_changes(call.store, call.store.files(head), changes, head)

@@ -1,16 +1,15 @@
 """The Hub's API that reads trees and history, and moves branches and tags."""
 
 import hashlib
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs
 
-from starlette.responses import JSONResponse, Response
+from markupsafe import escape
+from starlette.responses import Response
 
 from hub_publisher.localhub.api_repos import lfs_info
-from hub_publisher.localhub.refusal import NO_REVISION, Refusal, no_entry
+from hub_publisher.localhub.refusal import Refusal, no_entry, no_revision
 from hub_publisher.localhub.store import AUTHOR, REF_NAME, Commit, File, Repo, Store
-from hub_publisher.localhub.web import Call, routes
-
-PAGE_SIZE = 1000
+from hub_publisher.localhub.web import PAGE_SIZE, Call, routes
 
 
 def show_file(file: File, commits: dict[str, Commit] | None = None) -> dict:
@@ -65,18 +64,7 @@ def tree(call: Call) -> Response:
     if under and not files:
         raise no_entry(under, commit)
     entries = show_tree(files, under, call.flag("recursive"), _commits(call, commit, call.flag("expand")))
-    limit = min(_number(call.query("limit")) or PAGE_SIZE, PAGE_SIZE)
-    start = _number(call.query("cursor"))
-    response = JSONResponse(entries[start : start + limit], headers={"X-Repo-Commit": commit})
-    if start + limit < len(entries):
-        query = urlencode({**call.request.query_params, "cursor": start + limit})
-        path = call.request.scope["raw_path"].split(b"?")[0].decode("latin-1")
-        response.headers["Link"] = f'<{call.base_url}{path}?{query}>; rel="next"'
-    return response
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+    return call.paged(entries, **{"X-Repo-Commit": commit})
 
 
 @routes.on("POST", "/api/{type}s/{repo}/paths-info/{rev}")
@@ -106,13 +94,40 @@ def paths_info(call: Call) -> list[dict]:
 def commits(call: Call) -> Response:
     """List a revision's history, newest first."""
     history = call.store.history(call.store.resolve(call.repo(), call.values["rev"]))
-    start, limit = _number(call.query("p")) * PAGE_SIZE, PAGE_SIZE
-    authors = [{"user": AUTHOR, "avatar": ""}]
-    shown = [
-        {"id": entry.oid, "title": entry.title, "message": entry.message, "authors": authors, "date": entry.date}
-        for entry in history[start : start + limit]
-    ]
-    return JSONResponse(shown, headers={"X-Total-Count": str(len(history))})
+    html = "formatted" in call.request.query_params.getlist("expand[]")
+    shown = [_show_commit(commit, html) for commit in history]
+    return call.paged(shown, **{"X-Total-Count": str(len(history))})
+
+
+def _show_commit(commit: Commit, html: bool) -> dict:
+    about = {"authors": [{"user": AUTHOR, "avatar": ""}], "date": commit.date}
+    texts = {"title": commit.title, "message": commit.message}
+    formatted = {"formatted": {key: str(escape(text)) for key, text in texts.items()}} if html else {}
+    return {"id": commit.oid, **texts, **about, **formatted}
+
+
+@routes.on("GET", "/api/{type}s/{repo}/lfs-files")
+def lfs_files(call: Call) -> Response:
+    """List every LFS file that some commit of the repository holds, with a branch that still has it, if one does."""
+    store, repo = call.store, call.repo(write=True)
+    query = """SELECT f.oid, f.path, f.sha256, f.size, min(c.date) FROM files f JOIN commits c ON c.oid = f.commit_oid
+               WHERE c.repo = ? AND f.lfs GROUP BY f.oid, f.path ORDER BY min(c.date)"""
+    heads = sorted(store.refs(repo).items(), key=lambda item: item[0] == "refs/heads/main")  # it has the last word
+    held = {(file.oid, file.path): ref for ref, head in heads for file in store.files(head).values()}
+    keys = ("fileOid", "filename", "oid", "size", "pushedAt")
+    rows = store.rows(query, repo.id)
+    return call.paged([dict(zip(keys, row, strict=True)) | {"ref": held.get((row[0], row[1]))} for row in rows])
+
+
+@routes.on("POST", "/api/{type}s/{repo}/lfs-files/batch")
+def delete_lfs_files(call: Call) -> dict:
+    """Take LFS files out of the whole history for good, and free what they took on the disk."""
+    repo, deletions = call.repo(write=True), call.json().get("deletions")
+    oids = deletions.get("sha") if isinstance(deletions, dict) else None
+    if not isinstance(oids, list) or len(oids) > PAGE_SIZE or not all(isinstance(oid, str) for oid in oids):
+        raise Refusal(400, f'"deletions.sha" must be a list of at most {PAGE_SIZE} ids')
+    call.store.forget(repo, set(oids))
+    return {}
 
 
 @routes.on("GET", "/api/{type}s/{repo}/refs")
@@ -143,7 +158,7 @@ def drop_ref(store: Store, repo: Repo, name: str) -> None:
     """Delete a reference; Refusal(404) when there is none."""
     with store.transaction() as database:
         if not database.execute("DELETE FROM refs WHERE repo = ? AND name = ?", (repo.id, name)).rowcount:
-            raise Refusal(404, f"Reference {name} does not exist", NO_REVISION)
+            raise no_revision(name)
 
 
 @routes.on("POST", "/api/{type}s/{repo}/branch/{rev}")
@@ -190,14 +205,11 @@ def delete_tag(call: Call) -> dict:
 
 @routes.on("POST", "/api/{type}s/{repo}/super-squash/{rev}")
 def super_squash(call: Call) -> dict:
-    """Make a branch's history one commit."""
+    """Make the history of a branch or pull request one commit."""
     repo, branch = call.repo(write=True), call.values["rev"]
-    call.store.resolve(repo, branch)
-    if f"refs/heads/{branch}" not in call.store.refs(repo):
-        raise Refusal(400, f"Invalid reference for a branch: {branch}")
     title = str(call.json().get("message") or f"Super-squash branch '{branch}'")
     with call.store.transaction() as database:
-        name = f"refs/heads/{branch}"
+        name = call.store.writable_ref(repo, branch)
         files = call.store.files(call.store.refs(repo, name)[name])
         fresh = {path: File(f.path, f.oid, f.sha256, f.size, f.lfs) for path, f in files.items()}
         call.store.add_commit(database, repo.id, name, None, fresh, title, "")

@@ -1,4 +1,6 @@
-"""The Hub's API around repositories: who am I, create, delete, move, settings, list, and what one is."""
+"""The Hub's API around repositories: create, delete, move, settings, list, and what one is."""
+
+import json
 
 from starlette.responses import Response
 
@@ -10,35 +12,18 @@ from hub_publisher.localhub.web import Call, routes
 
 KINDS = {"model": "", "dataset": "datasets/", "space": "spaces/"}
 RESERVED = {"api", "datasets", "spaces", "models", "login"}
-DEFAULT_NAMESPACE = "huggingtweets"
-MAX_LISTED = 1000
-
-
-@routes.on("GET", "/api/whoami-v2")
-def whoami(call: Call) -> dict:
-    """Say who the token belongs to; every namespace that exists is an organisation of theirs."""
-    if call.role is None:
-        raise Refusal(401, "Invalid username or password.")
-    namespaces = {repo.name.split("/")[0] for repo in call.store.repos("TRUE")} | {DEFAULT_NAMESPACE}
-    orgs = [
-        {"type": "org", "id": name, "name": name, "fullname": name, "isEnterprise": False, "roleInOrg": call.role}
-        for name in sorted(namespaces - {AUTHOR})
-    ]
-    token = {"displayName": f"local-{call.role}", "role": call.role, "createdAt": "2024-01-01T00:00:00.000Z"}
-    user = {"type": "user", "id": AUTHOR, "name": AUTHOR, "fullname": "Local Hub", "isPro": False}
-    return {**user, "orgs": orgs, "auth": {"type": "access_token", "accessToken": token}}
-
-
-@routes.on("GET", "/api/agent-harnesses")
-def agent_harnesses(call: Call) -> dict:
-    """Tell the Python client that no agent is known here, or each process would ask again."""
-    return {"standardEnvVars": [], "harnesses": {}}
-
-
-@routes.on("GET", "/api/telemetry/{path}")
-def telemetry(call: Call) -> Response:
-    """Take note of nothing."""
-    return Response(status_code=204)
+# What `expand` may name; of most there is nothing to tell here.
+_EXPANDABLE = (
+    "author cardData createdAt disabled downloads downloadsAllTime gated lastModified likes private resourceGroup sha"
+    " siblings tags trendingScore usedStorage xetEnabled gitalyUid"
+)
+_MORE = {
+    "model": " baseModels childrenModelCount config evalResults gguf inference inferenceProviderMapping library_name"
+    " mask_token model-index pipeline_tag safetensors spaces transformersInfo widgetData",
+    "dataset": " citation description mainSize paperswithcode_id",
+    "space": " datasets models region runtime sdk subdomain",
+}
+EXPANDABLE = {kind: set((_EXPANDABLE + more).split()) for kind, more in _MORE.items()}
 
 
 @routes.on("POST", "/api/validate-yaml")
@@ -93,6 +78,9 @@ def create(call: Call) -> dict:
     given = data.get("files") or []  # the JavaScript client may send the first files along
     if not isinstance(given, list):
         raise Refusal(400, '"files" must be an array')
+    if data.get("license"):
+        card = f"---\nlicense: {json.dumps(data['license'])}\n---\n"
+        given = [{"path": "README.md", "content": card}, *given]
     changes = [read_change(call.store, "file", item) for item in given if isinstance(item, dict)]
     try:
         repo = call.store.create_repo(kind, name, wants_private(data) or False)
@@ -117,7 +105,7 @@ def delete(call: Call) -> dict:
 
 @routes.on("POST", "/api/repos/move")
 def move(call: Call) -> dict:
-    """Rename a repository or give it to another namespace."""
+    """Rename a repository or give it to another namespace; who reads finds it under its old name, too."""
     data = call.json()
     call.must_write()
     kind = kind_of(data)
@@ -125,7 +113,8 @@ def move(call: Call) -> dict:
     target = full_name({"name": data.get("toRepo")})
     with call.store.transaction() as database:
         if database.execute("SELECT 1 FROM repos WHERE type = ? AND name = ?", (kind, target)).fetchone():
-            raise Refusal(409, f"A {kind} named {target} already exists")
+            raise Refusal(409, f"A {kind} repository called {target} already exists")
+        database.execute("INSERT OR REPLACE INTO former_names VALUES (?, ?, ?)", (kind, repo.name, repo.id))
         database.execute("UPDATE repos SET name = ? WHERE id = ?", (target, repo.id))
     return {"url": f"{call.base_url}/{KINDS[kind]}{target}"}
 
@@ -146,16 +135,14 @@ def settings(call: Call) -> dict:
 
 
 @routes.on("GET", "/api/{type}s")
-def list_repos(call: Call) -> list[dict]:
-    """List the repositories that the caller may see: author, search, filter, pipeline_tag, sort, limit, full."""
+def list_repos(call: Call) -> Response:
+    """List the repositories that the caller may see: author, search, filter, pipeline_tag, gated, sort, full."""
     visible = "type = ?" if call.role else "type = ? AND NOT private"
     found = [describe(call, repo) for repo in call.store.repos(visible, call.values["type"])]
     found = [info for info in found if _matches(call, info)]
     key = {"createdAt": "createdAt", "created_at": "createdAt", "id": "id"}.get(call.query("sort"), "lastModified")
     found.sort(key=lambda info: info[key], reverse=call.query("direction", "-1") != "1")
-    limit = call.query("limit")
-    found = found[: int(limit) if limit.isascii() and limit.isdigit() else MAX_LISTED]
-    return [trim(call, info, full=call.flag("full")) for info in found]
+    return call.paged([trim(call, info, full=call.flag("full")) for info in found])
 
 
 def _matches(call: Call, info: dict) -> bool:
@@ -167,6 +154,7 @@ def _matches(call: Call, info: dict) -> bool:
         (not author or name.split("/")[0] == author)
         and all(word in name for word in search.split())
         and (not task or info.get("pipeline_tag") == task)
+        and ("gated" not in query or call.flag("gated") == bool(info["gated"]))
         and set(wanted) <= set(info["tags"])
     )
 
@@ -175,6 +163,11 @@ def trim(call: Call, info: dict, full: bool) -> dict:
     """Return the parts of a description that the caller asked for with `expand`, or that lists leave out."""
     expand = call.request.query_params.getlist("expand") + call.request.query_params.getlist("expand[]")
     if expand:
+        known = EXPANDABLE[call.values["type"]]
+        for index, name in enumerate(expand):
+            if name not in known:
+                options = "|".join(f'"{option}"' for option in sorted(known))
+                raise Refusal(400, f"Invalid option: expected one of {options} at expand[{index}]")
         # Nobody serves what lies here: "inference" stays away, as the Hub documents, and the mapping is empty.
         if "modelId" in info:
             info = {**info, "inferenceProviderMapping": {}}

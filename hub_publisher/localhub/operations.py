@@ -17,13 +17,13 @@ STALE = "The branch was updated since you opened this page. Please refresh and t
 
 
 def safe_path(value: object) -> str:
-    """Return a path inside a repository; Refusal(400) for one that would lead a client out of its folder."""
+    """Return a path inside a repository; Refusal(422) for one that would lead a client out of its folder."""
     parts = value.split("/") if isinstance(value, str) else [""]
     bad = any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
     if bad or not isinstance(value, str) or re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", value):
-        raise Refusal(400, f"Invalid path: {str(value)[:200]!r}")
+        raise Refusal(422, f"Invalid path: {str(value)[:200]!r}")
     if len(value.encode()) > MAX_PATH_BYTES:
-        raise Refusal(400, f"Path is longer than {MAX_PATH_BYTES} bytes")
+        raise Refusal(422, f"Path is longer than {MAX_PATH_BYTES} bytes")
     return value
 
 
@@ -108,16 +108,16 @@ def parse_operations(body: bytes) -> list[tuple[str, dict]]:
     return operations
 
 
-def read_change(store: Store, key: str, value: dict) -> tuple[str, str, File | None]:
-    """Return (key, path, new file or None) of an operation, its content stored and checked; Refusal(400)."""
+def read_change(store: Store, key: str, value: dict) -> tuple[str, File | None]:
+    """Return (path, new file or None for a deletion) of an operation, its content stored and checked; Refusal."""
     path = value.get("path")
     path = safe_path(path.rstrip("/") if isinstance(path, str) else path)
     if key == "file":
-        return key, path, _regular_file(store, path, value)
+        return path, _regular_file(store, path, value)
     if key == "lfsFile":
-        return key, path, _lfs_file(store, path, value)
+        return path, _lfs_file(store, path, value)
     if key in ("deletedFile", "deletedFolder"):
-        return key, path, None
+        return path, None
     raise Refusal(400, f"Unknown operation: {key[:80]}")
 
 
@@ -154,21 +154,21 @@ def _lfs_file(store: Store, path: str, value: dict) -> File:
 
 
 def apply_changes(
-    store: Store, files: dict[str, File], changes: list[tuple[str, str, File | None]], head: str
+    store: Store, files: dict[str, File], changes: list[tuple[str, File | None]], head: str
 ) -> dict[str, File]:
     """Return the tree that `changes` make of `files`, in order; Refusal(404) for deleting what is not there."""
     files = dict(files)
-    for key, path, new in changes:
-        beneath = [name for name in files if name.startswith(f"{path}/")]
+    for path, new in changes:
+        gone = [name for name in files if name.startswith(f"{path}/")]
         if new is None:
-            gone = beneath if key == "deletedFolder" else [path] if path in files else []
+            gone = [path] if path in files else gone
             if not gone:
                 raise Refusal(404, f"Entry to delete not found: {path}", NO_ENTRY, headers={"X-Repo-Commit": head})
         else:
             if not store.blobs.has(new.sha256):  # a repository that shared it was deleted a moment ago
                 raise Refusal(409, f"The content of {path} is gone: upload it again")
             parents = [path[:i] for i, letter in enumerate(path) if letter == "/"]
-            gone = [*beneath, *(name for name in parents if name in files)]  # a file gives way to a folder, and back
+            gone += [name for name in parents if name in files]  # a file gives way to a folder, and back
         for name in gone:
             del files[name]
         if new is not None:

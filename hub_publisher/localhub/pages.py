@@ -16,7 +16,7 @@ from hub_publisher.localhub import metadata
 from hub_publisher.localhub.api_inference import why_not
 from hub_publisher.localhub.api_repos import KINDS, describe
 from hub_publisher.localhub.cards import Place, render
-from hub_publisher.localhub.refusal import Refusal
+from hub_publisher.localhub.refusal import NO_REPO, Refusal, no_repo
 from hub_publisher.localhub.store import File, Repo
 from hub_publisher.localhub.web import Call, routes, same
 
@@ -70,6 +70,8 @@ def show_refusal(request: Request, refusal: Refusal) -> Response:
     """Return a refusal: as a page to a browser that opens a page, as JSON to a program."""
     path = request.url.path
     if "text/html" in request.headers.get("accept", "") and not path.startswith(("/api/", "/_")):
+        if refusal.headers.get("X-Error-Code") == NO_REPO:
+            refusal = no_repo()  # a browser has no token to be asked for
         values = {"status_code": refusal.status, "message": refusal.message}
         response = page("refusal", values, refusal.status)
         response.headers.update(refusal.headers)

@@ -2,7 +2,8 @@
 
 import re
 
-NOT_FOUND = "RepoNotFound"
+NOT_FOUND = "Repository not found"
+NO_REPO = "RepoNotFound"
 NO_REVISION = "RevisionNotFound"
 NO_ENTRY = "EntryNotFound"
 
@@ -27,9 +28,9 @@ class Refusal(Exception):
             self.headers["X-Error-Code"] = code
 
 
-def no_repo() -> Refusal:
-    """Return the refusal for a repository that is not there, or not there for this caller."""
-    return Refusal(404, "Repository not found", NOT_FOUND)
+def no_repo(anonymous: bool = False) -> Refusal:
+    """Return the refusal for a repository that is not there, or not for this caller: without a token it may be 401."""
+    return Refusal(401, "Invalid username or password.", NO_REPO) if anonymous else Refusal(404, NOT_FOUND, NO_REPO)
 
 
 def no_revision(revision: str) -> Refusal:

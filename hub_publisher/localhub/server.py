@@ -12,14 +12,23 @@ from pathlib import Path
 import uvicorn
 
 from hub_publisher.errors import PublisherError
-from hub_publisher.localhub import api_commits, api_inference, api_refs, api_repos, discussions, pages, transfer
+from hub_publisher.localhub import (
+    api_commits,
+    api_inference,
+    api_refs,
+    api_repos,
+    api_users,
+    discussions,
+    pages,
+    transfer,
+)
 from hub_publisher.localhub.runner import Limits, Runner
 from hub_publisher.localhub.store import Store
 from hub_publisher.localhub.web import LOOPBACK, App, Hub, secret_file
 from hub_publisher.localhub.xet import XorbStore
 
 # In this order paths are tried: the API first, pages last.
-PARTS = (api_repos, api_commits, api_refs, discussions, transfer, api_inference, pages)
+PARTS = (api_users, api_repos, api_commits, api_refs, discussions, transfer, api_inference, pages)
 ANY_HOST = ("0.0.0.0", "::", "")
 
 

@@ -21,14 +21,16 @@ from hub_publisher.localhub.refusal import Refusal, no_repo, no_revision
 AUTHOR = "local"
 REPO_NAME = re.compile(r"(?!.*(?:--|\.\.))[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?", re.ASCII)
 REF_NAME = re.compile(r"(?!.*(?:\.\.|//|@\{))(?![/.-])[\w./+-]{1,200}(?<![/.])", re.ASCII)
-_LFS = (
-    "*.bin *.ckpt *.gguf *.gz *.h5 *.model *.msgpack *.npy *.npz *.onnx *.ot *.parquet *.pb *.pickle *.pkl *.pt"
-    " *.pth *.rar *.safetensors *.tar *.tflite *.tgz *.wasm *.xz *.zip *.zst *tfevents*"
+_LFS = (  # what the Hub puts into a new repository's .gitattributes
+    "*.7z *.arrow *.bin *.bz2 *.ckpt *.ftz *.gz *.h5 *.joblib *.lfs.* *.mlmodel *.model *.msgpack *.npy *.npz *.onnx"
+    " *.ot *.parquet *.pb *.pickle *.pkl *.pt *.pth *.rar *.safetensors saved_model/**/* *.tar.* *.tar *.tflite *.tgz"
+    " *.wasm *.xz *.zip *.zst *tfevents*"
 )
 LFS_PATTERNS = _LFS.split()
 GIT_ATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in LFS_PATTERNS).encode()
 
-SCHEMA = """
+PR_TARGET = "target TEXT NOT NULL DEFAULT 'refs/heads/main'"
+SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS repos (
     id INTEGER PRIMARY KEY, type TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, private INTEGER NOT NULL,
     gated TEXT, created_at TEXT NOT NULL, UNIQUE (type, name));
@@ -44,10 +46,14 @@ CREATE TABLE IF NOT EXISTS refs (
     PRIMARY KEY (repo, name)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS discussions (
     repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE, num INTEGER NOT NULL, title TEXT NOT NULL,
-    status TEXT NOT NULL, base TEXT, merged TEXT, created_at TEXT NOT NULL, PRIMARY KEY (repo, num)) WITHOUT ROWID;
+    status TEXT NOT NULL, base TEXT, merged TEXT, created_at TEXT NOT NULL,
+    {PR_TARGET}, PRIMARY KEY (repo, num)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
     id TEXT PRIMARY KEY, repo INTEGER NOT NULL, num INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL,
     created_at TEXT NOT NULL, FOREIGN KEY (repo, num) REFERENCES discussions ON DELETE CASCADE);
+CREATE TABLE IF NOT EXISTS former_names (
+    type TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,
+    PRIMARY KEY (type, name)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS commits_by_repo ON commits (repo);
 CREATE INDEX IF NOT EXISTS files_by_content ON files (sha256);
 """
@@ -116,6 +122,8 @@ class Store:
         with self.transaction() as database:
             for statement in filter(str.strip, SCHEMA.split(";")):
                 database.execute(statement)
+            if "target" not in {column[1] for column in database.execute("PRAGMA table_info(discussions)")}:
+                database.execute(f"ALTER TABLE discussions ADD COLUMN {PR_TARGET}")  # a folder of an older version
         self.blobs.sweep({row[0] for row in self.rows("SELECT DISTINCT sha256 FROM files")})
 
     def _connect(self) -> sqlite3.Connection:
@@ -147,10 +155,17 @@ class Store:
 
     def repo(self, type: str, name: str) -> Repo:
         """Return a repository; Refusal(404) when there is none of that name."""
-        found = self.repos("type = ? AND name = ?", type, name)
-        if not found:
+        repo = self.find_repo(type, name)
+        if repo is None:
             raise no_repo()
-        return found[0]
+        return repo
+
+    def find_repo(self, type: str, name: str, renamed: bool = False) -> Repo | None:
+        """Return a repository, None when there is none; with `renamed` also the one that had that name before."""
+        found = self.repos("type = ? AND name = ?", type, name)
+        if not found and renamed:
+            found = self.repos("id = (SELECT repo FROM former_names WHERE type = ? AND name = ?)", type, name)
+        return found[0] if found else None
 
     def repos(self, where: str, *values: object) -> list[Repo]:
         """Return the repositories that an SQL condition selects, oldest first."""
@@ -179,10 +194,22 @@ class Store:
             query = "SELECT DISTINCT sha256 FROM files JOIN commits ON commits.oid = commit_oid WHERE repo = ?"
             candidates = {row[0] for row in database.execute(query, (repo.id,))}
             database.execute("DELETE FROM repos WHERE id = ?", (repo.id,))
-            still = "SELECT 1 FROM files WHERE sha256 = ? LIMIT 1"
-            unused = {name for name in candidates if not database.execute(still, (name,)).fetchone()}
-            # Inside the transaction: no commit that counts on one of these blobs can slip in between.
-            self.blobs.drop(unused)
+            self._drop_unused(database, candidates)
+
+    def forget(self, repo: Repo, oids: set[str]) -> None:
+        """Take the LFS files of these git hashes out of every commit of a repository, and free what they needed."""
+        marks = ", ".join("?" * len(oids))
+        where = f"lfs AND oid IN ({marks}) AND commit_oid IN (SELECT oid FROM commits WHERE repo = ?)"
+        with self.transaction() as database:
+            query = f"SELECT DISTINCT sha256 FROM files WHERE {where}"
+            candidates = {row[0] for row in database.execute(query, (*oids, repo.id))}
+            database.execute(f"DELETE FROM files WHERE {where}", (*oids, repo.id))
+            self._drop_unused(database, candidates)
+
+    def _drop_unused(self, database: sqlite3.Connection, candidates: set[str]) -> None:
+        still = "SELECT 1 FROM files WHERE sha256 = ? LIMIT 1"
+        # Inside the transaction: no commit that counts on one of these blobs can slip in between.
+        self.blobs.drop({name for name in candidates if not database.execute(still, (name,)).fetchone()})
 
     # References and commits
 

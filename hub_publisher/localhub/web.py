@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
@@ -26,6 +26,7 @@ from hub_publisher.localhub.xet import XorbStore
 log = logging.getLogger(__name__)
 
 JSON_LIMIT = 16 * 2**20  # bytes; the largest legitimate one is a batch of thousands of file names
+PAGE_SIZE = 1000  # entries of a listing
 MAX_TARGET = 8192  # bytes of a path with its query
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 SIGNED_SECONDS = 24 * 3600  # how long an upload address lives; a slow disk and a large model fit in a day
@@ -100,6 +101,20 @@ class Call:
         """Return whether the query string says true."""
         return self.query(name).lower() in ("1", "true")
 
+    def number(self, name: str) -> int:
+        """Return a count in the query string, 0 where there is none that can be read."""
+        text = self.query(name)
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+    def paged(self, items: list, **headers: str) -> Response:
+        """Return the page of `items` that `cursor` and `limit` ask for; the Link header leads to the next one."""
+        start, limit = self.number("cursor"), min(self.number("limit") or PAGE_SIZE, PAGE_SIZE)
+        if start + limit < len(items):
+            pairs = [(key, value) for key, value in self.request.query_params.multi_items() if key != "cursor"]
+            query = urlencode([*pairs, ("cursor", start + limit)])
+            headers["Link"] = f'<{self.base_url}{raw_path(self.request)}?{query}>; rel="next"'
+        return JSONResponse(items[start : start + limit], headers=headers)
+
     def json(self) -> dict:
         """Return the body as an object; Refusal(400) for anything else."""
         try:
@@ -118,11 +133,14 @@ class Call:
             raise Refusal(403, "Forbidden: you must use a write token to upload to a repository.")
 
     def repo(self, write: bool = False) -> Repo:
-        """Return the repository in the path. A private one is not there for callers without a token."""
+        """Return the repository in the path; a private one is not there for callers without a token.
+
+        Readers may name it as it was called before it was renamed.
+        """
         kind = self.values.get("kind") or f"{self.values.get('type', 'model')}s/"
-        repo = self.store.repo(kind.rstrip("/").removesuffix("s"), self.values["repo"])
-        if repo.private and self.role is None:
-            raise no_repo()
+        repo = self.store.find_repo(kind.rstrip("/").removesuffix("s"), self.values["repo"], renamed=not write)
+        if repo is None or (repo.private and self.role is None):
+            raise no_repo(anonymous=self.role is None)
         if write:
             self.must_write()
         return repo
@@ -182,7 +200,8 @@ class Routes:
                 allowed.add(route.method)
         if allowed:
             raise Refusal(405, "Method not allowed", headers={"Allow": ", ".join(sorted(allowed))})
-        raise Refusal(404, "Sorry, we can't find the page you are looking for.")
+        missing = "Sorry, we can't find the page you are looking for."
+        raise Refusal(404, f"{missing} The local Hub has no {path}" if path.startswith("/api/") else missing)
 
 
 routes = Routes()
@@ -234,15 +253,20 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
+def raw_path(request: Request) -> str:
+    """Return the path as it came, nothing in it decoded."""
+    return request.scope.get("raw_path", b"").split(b"?")[0].decode("latin-1")
+
+
 async def answer(hub: Hub, request: Request, routes: Routes) -> Response:
     """Return the response to a request, whatever happens on the way."""
     check_origin(request, hub.hosts)
-    raw_path = request.scope.get("raw_path", b"").split(b"?")[0].decode("latin-1")
-    if len(raw_path) + len(request.scope["query_string"]) > MAX_TARGET:
+    path = raw_path(request)
+    if len(path) + len(request.scope["query_string"]) > MAX_TARGET:
         raise Refusal(414, "URI too long")
-    route, values = routes.find(request.method, raw_path)
+    route, values = routes.find(request.method, path)
     # An upload address and a CAS address carry their own signature instead of a user's token.
-    role = None if raw_path.startswith("/_") else role_of(request, hub)
+    role = None if path.startswith("/_") else role_of(request, hub)
     call = Call(hub, request, values, role)
     if route.streaming:
         result = route.handler(call)
@@ -261,6 +285,12 @@ def as_refusal(error: Exception) -> Refusal:
         return Refusal(507, "No space left on the disk of the local Hub")
     log.error("request failed", exc_info=error)
     return Refusal(500, "Internal Server Error")
+
+
+def request_id(request: Request) -> str:
+    """Return the id under which the caller knows the request, a new one when it gave none."""
+    given = request.headers.get("x-request-id") or request.headers.get("x-amzn-trace-id") or ""
+    return given if re.fullmatch(r"[\w.:=;-]{1,200}", given, re.ASCII) else f"local-{secrets.token_hex(8)}"
 
 
 class App:
@@ -282,7 +312,7 @@ class App:
             response = self.show_refusal(request, refusal)
         except Exception as error:  # noqa: BLE001 - the edge of the server: one bad request must not end it
             response = self.show_refusal(request, as_refusal(error))
-        response.headers["X-Request-Id"] = f"local-{secrets.token_hex(8)}"
+        response.headers["X-Request-Id"] = request_id(request)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         await response(scope, receive, send)
 
