@@ -100,6 +100,32 @@ def test_a_prompt_has_to_fit(client: InferenceClient) -> None:
     assert client.text_generation("", seed=1, max_new_tokens=3) is not None, "nothing is continued from BOS"
 
 
+def complete(hub: localhub.LocalHub, **body: object) -> tuple[int, str]:
+    """Ask as @huggingface/inference does."""
+    body = {"model": f"{hub.url}/models/{TINY}", "prompt": PROMPT, **body}
+    status, _, reply = call(hub, "POST", f"/models/{TINY}/v1/completions", json.dumps(body))
+    return status, reply.decode()
+
+
+def test_completions_in_the_words_of_openai(hub: localhub.LocalHub, client: InferenceClient) -> None:
+    status, reply = complete(hub, max_tokens=5, temperature=0)
+    expected = client.text_generation(PROMPT, max_new_tokens=5, do_sample=False)
+    assert (status, json.loads(reply)) == (200, {
+        "object": "text_completion", "choices": [{"index": 0, "text": expected, "finish_reason": "length"}],
+        "usage": {"prompt_tokens": 4, "completion_tokens": 5, "total_tokens": 9},
+    })  # fmt: skip
+    status, reply = complete(hub, max_tokens=5, temperature=0, stop=expected[1:2], stream=True)
+    *events, done, rest = reply.split("\n\n")
+    pieces = [json.loads(event.removeprefix("data:")) for event in events]
+    text = "".join(piece["choices"][0]["text"] for piece in pieces)
+    assert (status, done, rest, text) == (200, "data: [DONE]", "", expected[: expected.index(expected[1:2]) + 1])
+    assert [piece["choices"][0]["finish_reason"] for piece in pieces] == [None] * (len(pieces) - 1) + ["stop"]
+    assert "".join(piece["token"]["text"] for piece in pieces) == text, "the fields that its types promise are there"
+    status, reply = complete(hub, max_tokens=5000)
+    assert json.loads(reply)["error"] == "`max_new_tokens` must be a whole number from 1 to 512"
+    assert complete(hub, prompt=["a", "b"])[0] == 422
+
+
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [

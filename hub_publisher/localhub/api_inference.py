@@ -1,7 +1,8 @@
-"""The Inference API for text generation, as huggingface_hub's InferenceClient speaks it to a URL.
+"""The Inference API for text generation, as the clients speak it to a URL.
 
-Names and meaning of the parameters are those of text-generation-inference, the server that the client was made for:
-https://huggingface.co/docs/text-generation-inference/reference/api_reference
+Names and meaning of the parameters are those of text-generation-inference, the server that huggingface_hub's
+InferenceClient was made for: https://huggingface.co/docs/text-generation-inference/reference/api_reference
+That of @huggingface/inference asks in the words of OpenAI's completions, at the same address and /v1/completions.
 """
 
 import asyncio
@@ -43,11 +44,12 @@ MAX_STOPS, MAX_STOP_LENGTH = 4, 200
 
 
 class Wish(NamedTuple):
-    """What a caller wants beside the text: what to begin it with, the details, and whether to hear each token."""
+    """What a caller wants beside the text: what to begin it with, the details, each token, an answer as OpenAI's."""
 
     prefix: str
     details: bool
     stream: bool
+    openai: bool
 
 
 def settings_of(parameters: object) -> dict[str, Any]:
@@ -98,15 +100,26 @@ def why_not(info: dict, files: dict[str, File], blobs: BlobStore) -> str:
     return ""
 
 
-def prepare(call: Call) -> tuple[Job, Wish]:
+def from_openai(data: dict) -> dict:
+    """Return a request in the words of OpenAI's completions as one of the Inference API."""
+    parameters = {key: value for key, value in data.items() if key not in ("model", "prompt", "stream", "max_tokens")}
+    parameters["max_new_tokens"] = data.get("max_tokens")
+    if isinstance(stop := data.get("stop"), str):
+        parameters["stop"] = [stop]
+    if data.get("temperature") == 0:
+        parameters |= {"temperature": None, "do_sample": False}
+    return {"inputs": data.get("prompt"), "parameters": parameters, "stream": data.get("stream")}
+
+
+def prepare(call: Call, openai: bool) -> tuple[Job, Wish]:
     """Return what a request asks for; Refusal when it asks for what cannot be."""
-    repo, data = call.repo(), call.json()
+    repo, data = call.repo(), from_openai(call.json()) if openai else call.json()
     prompt = data.get("inputs")
     if not isinstance(prompt, str):
         raise failed(422, "`inputs` must be a text: the prompt to continue")
     settings = settings_of(data.get("parameters") or {})
     wish = Wish(prompt if settings.pop("return_full_text", False) else "", settings.pop("details", False),
-                data.get("stream") is True)  # fmt: skip
+                data.get("stream") is True, openai)  # fmt: skip
     info = describe(call, repo)
     files = call.store.files(info["sha"])
     if reason := why_not(info, files, call.store.blobs):
@@ -126,11 +139,17 @@ def model_key(files: dict[str, File]) -> str:
     return hashlib.sha256(names.encode()).hexdigest()
 
 
+@routes.on("POST", "/models/{repo}/v1/completions", streaming=True)
+async def complete(call: Call) -> Response:
+    """Continue `prompt`, asked and answered in the words of OpenAI's completions."""
+    return await infer(call, openai=True)
+
+
 @routes.on("POST", "/models/{repo}", streaming=True)
-async def infer(call: Call) -> Response:
+async def infer(call: Call, openai: bool = False) -> Response:
     """Continue `inputs` with the model at the head of main: as JSON, or with `stream` as an event for each token."""
     call.body = await read_body(call.request, BODY_LIMIT)
-    job, wish = await run_in_threadpool(prepare, call)
+    job, wish = await run_in_threadpool(prepare, call, openai)
     ticket = call.hub.runner.submit(job)
     if wish.stream:
         # A job that fails before its first token is refused with a status; later ones can only say so in the stream.
@@ -138,9 +157,21 @@ async def infer(call: Call) -> Response:
         return EventStream(ticket, first, wish)
     events = await while_there(call.request, ticket, _all(ticket))
     text = wish.prefix + "".join(event["token"]["text"] for event in events)
+    if openai:
+        return JSONResponse(choice(text, events[-1]["details"]))
     more = {"prefill": [], "tokens": [event["token"] for event in events]}
     details = {"details": events[-1]["details"] | more} if wish.details else {}
     return JSONResponse([{"generated_text": text, **details}])
+
+
+def choice(text: str, details: dict | None) -> dict:
+    """Return a text, or its next piece, as OpenAI's completions have it."""
+    why = details and ("length" if details["finish_reason"] == "length" else "stop")
+    shown: dict = {"object": "text_completion", "choices": [{"index": 0, "text": text, "finish_reason": why}]}
+    if details:
+        counts = {"prompt_tokens": details["input_length"], "completion_tokens": details["generated_tokens"]}
+        shown["usage"] = counts | {"total_tokens": sum(counts.values())}
+    return shown
 
 
 async def _all(ticket: Ticket) -> list[dict]:
@@ -184,8 +215,12 @@ async def _lines(ticket: Ticket, first: dict, wish: Wish) -> AsyncIterator[str]:
             shown = {**event, "generated_text": None, "details": None}
             if details := event.get("details"):
                 shown |= {"generated_text": text, "details": details if wish.details else None}
+            if wish.openai:
+                shown |= choice(event["token"]["text"], details)
             yield f"data:{json.dumps(shown)}\n\n"
             event = await anext(ticket, None)
+        if wish.openai:
+            yield "data: [DONE]\n\n"
     except Refusal as refusal:
         yield f"data:{json.dumps(refusal.body)}\n\n"
 

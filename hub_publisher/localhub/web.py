@@ -201,7 +201,7 @@ class Routes:
         if allowed:
             raise Refusal(405, "Method not allowed", headers={"Allow": ", ".join(sorted(allowed))})
         missing = "Sorry, we can't find the page you are looking for."
-        raise Refusal(404, f"{missing} The local Hub has no {path}" if path.startswith("/api/") else missing)
+        raise Refusal(404, f"{missing} The local Hub has no {path[:200]}")
 
 
 routes = Routes()
