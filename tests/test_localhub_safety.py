@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import socket
 import subprocess
 import threading
 from pathlib import Path
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from hub_calls import call
 from huggingface_hub import HfApi
-from hypothesis import example, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hub_publisher import localhub
@@ -137,50 +136,6 @@ def test_malformed_commits_are_refused_whole(hub: localhub.LocalHub, repo: str, 
     assert error
 
 
-LITTLE_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(
-        ["name", "organization", "files", "path", "sample", "size", "objects", "oid", "operation", "visibility",
-         "gated", "title", "content", "key", "value", "type", "tag", "startingPoint", "fromRepo", "toRepo", "paths",
-         "private", "inputs", "parameters", "stop", "seed", "stream"]),
-        inner, max_size=5),
-    max_leaves=12,
-)  # fmt: skip
-REQUESTS = [
-    ("POST", "/api/repos/create"), ("DELETE", "/api/repos/delete"), ("POST", "/api/repos/move"),
-    ("PUT", "/api/models/safety/fuzz/settings"), ("POST", "/api/models/safety/fuzz/preupload/main"),
-    ("POST", "/api/models/safety/fuzz/commit/main"), ("POST", "/safety/fuzz.git/info/lfs/objects/batch"),
-    ("POST", "/api/models/safety/fuzz/paths-info/main"), ("POST", "/api/models/safety/fuzz/branch/x"),
-    ("POST", "/api/models/safety/fuzz/tag/main"), ("POST", "/api/models/safety/fuzz/discussions"),
-    ("POST", "/api/validate-yaml"), ("POST", "/api/lfs/verify"),
-    ("POST", "/api/models/safety/fuzz/discussions/1/title"),
-    ("POST", "/api/models/safety/fuzz/super-squash/main"), ("POST", "/models/safety/fuzz"),
-]  # fmt: skip
-
-
-@settings(max_examples=150, deadline=None)
-@example(request=("POST", "/api/repos/create"), body={"name": None, "type": [None]})
-@example(request=("POST", "/api/repos/create"), body={"name": "fuzzed", "files": 5})
-@example(request=("POST", "/api/models/safety/fuzz/paths-info/main"), body={"paths": True})
-@example(request=("POST", "/api/models/safety/fuzz/preupload/main"), body={"files": [{"path": "a"}], "gitIgnore": 5})
-@example(request=("POST", "/models/safety/fuzz"), body={"inputs": "a", "parameters": {"stop": [{}], "seed": None}})
-@given(request=st.sampled_from(REQUESTS), body=LITTLE_JSON)
-def test_no_body_makes_the_server_fail(hub: localhub.LocalHub, request: tuple[str, str], body: object) -> None:
-    HfApi(endpoint=hub.url, token=hub.token).create_repo("safety/fuzz", exist_ok=True)
-    status, _, reply = call(hub, *request, json.dumps(body), auth="yes", Content_Type="application/json")
-    assert status < 500, reply
-
-
-@settings(max_examples=100, deadline=None)
-@given(target=st.text(st.sampled_from("abc/%.2eF0?&=:@~ é\\'\"<>"), max_size=40))
-def test_no_address_makes_the_server_fail(hub: localhub.LocalHub, target: str) -> None:
-    raw = f"GET /{target} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n".encode()
-    with socket.create_connection((urlsplit(hub.url).hostname, urlsplit(hub.url).port)) as connection:
-        connection.sendall(raw)
-        reply = connection.makefile("rb").readline()
-    assert reply.split()[1] in (b"200", b"400", b"401", b"404", b"405"), reply
-
-
 @given(st.text(max_size=40))
 def test_a_safe_path_stays_inside(path: str) -> None:
     try:
@@ -273,4 +228,4 @@ def test_the_server_is_still_there(hub: localhub.LocalHub, repo: str) -> None:
     for thread in threads:
         thread.join()
     assert results == [200] * 8
-    assert "Traceback" not in (hub.root / "server.log").read_text()
+    assert "request failed" not in (hub.root / "server.log").read_text(), "what the edge of the server catches and logs"

@@ -13,12 +13,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hub_publisher.localhub import metadata
+from hub_publisher.localhub.access import same
 from hub_publisher.localhub.api_inference import why_not
 from hub_publisher.localhub.api_repos import KINDS, describe
 from hub_publisher.localhub.cards import Place, render
 from hub_publisher.localhub.refusal import NO_REPO, Refusal, no_repo
 from hub_publisher.localhub.store import File, Repo
-from hub_publisher.localhub.web import Call, routes, same
+from hub_publisher.localhub.web import Call, routes
 
 _PACKAGE = Path(__file__).parent.parent
 TEMPLATES = next(folder for folder in (_PACKAGE / "templates", _PACKAGE.parent / "templates") if folder.is_dir())
@@ -143,11 +144,11 @@ def static(call: Call) -> Response:
 @routes.on("GET", "/login")
 def login(call: Call) -> Response:
     """Remember the token in this browser, so that its pages show private models too; then show the list."""
-    if not any(same(call.query("token"), token) for token in call.hub.tokens):
+    if not any(same(call.query("token"), token) for token in call.hub.access.tokens):
         raise Refusal(401, "That is not this Hub's token")
     response = RedirectResponse("/", 303)
     cookie = {"max_age": LOGIN_SECONDS, "httponly": True, "samesite": "strict"}
-    response.set_cookie(call.hub.cookie, call.query("token"), **cookie)  # type: ignore[arg-type]
+    response.set_cookie(call.hub.access.cookie, call.query("token"), **cookie)  # type: ignore[arg-type]
     return response
 
 

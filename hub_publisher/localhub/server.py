@@ -22,9 +22,10 @@ from hub_publisher.localhub import (
     pages,
     transfer,
 )
+from hub_publisher.localhub.access import LOOPBACK, Access, secret_file
 from hub_publisher.localhub.runner import Limits, Runner
 from hub_publisher.localhub.store import Store
-from hub_publisher.localhub.web import LOOPBACK, App, Hub, secret_file
+from hub_publisher.localhub.web import App, Hub
 from hub_publisher.localhub.xet import XorbStore
 
 # In this order paths are tried: the API first, pages last.
@@ -39,7 +40,7 @@ def make_app(root: Path, host: str, limits: Limits) -> App:
     hosts = set() if host in ANY_HOST else LOOPBACK | {host.lower()}
     tokens = {token: "write", reader: "read"}
     runner = Runner(root / "inference", limits)
-    hub = Hub(Store(root), XorbStore(root), runner, tokens, hosts, token.encode())
+    hub = Hub(Store(root), XorbStore(root), runner, Access(tokens, hosts, token.encode()))
     return App(hub, pages.show_refusal)
 
 

@@ -8,10 +8,11 @@ from urllib.parse import quote
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response
 
+from hub_publisher.localhub.access import SIGNED_SECONDS
 from hub_publisher.localhub.blobs import READ_SIZE
 from hub_publisher.localhub.refusal import NO_ENTRY, Refusal, no_entry
 from hub_publisher.localhub.store import File, lfs_pointer
-from hub_publisher.localhub.web import SIGNED_SECONDS, Call, routes
+from hub_publisher.localhub.web import Call, routes
 from hub_publisher.localhub.xet import MAX_XORB_BYTES, parse_shard
 
 MAX_LFS_BYTES = 2**40
@@ -44,7 +45,7 @@ def _lfs_object(call: Call, item: object) -> dict:
         return shown
     if not 0 < size <= MAX_LFS_BYTES:
         return shown | {"error": {"code": 422, "message": "Invalid size"}}
-    upload = f"{call.base_url}/_lfs/{oid}/{size}/{call.hub.sign(f'lfs {oid} {size}')}"
+    upload = f"{call.base_url}/_lfs/{oid}/{size}/{call.hub.access.sign(f'lfs {oid} {size}')}"
     verify = f"{call.base_url}/api/lfs/verify"
     return shown | {"actions": {"upload": {"href": upload, "header": {}}, "verify": {"href": verify, "header": {}}}}
 
@@ -53,7 +54,7 @@ def _lfs_object(call: Call, item: object) -> dict:
 async def lfs_put(call: Call) -> Response:
     """Take an object's bytes as they come; they become a blob only if size and hash are the promised ones."""
     oid, size = call.values["oid"], call.values["size"]
-    call.hub.check(f"lfs {oid} {size}", call.values["signature"])
+    call.hub.access.check(f"lfs {oid} {size}", call.values["signature"])
     with call.store.blobs.writer() as writer:
         async for piece in call.request.stream():
             if writer.num_bytes + len(piece) > int(size):
@@ -81,7 +82,7 @@ def xet_write_token(call: Call) -> Response:
     """Give access to this run's CAS; the revision is not looked at (clients send `None` for a pull request)."""
     call.repo(write=True)
     url = f"{call.base_url}/_cas/{call.hub.xorbs.instance}"
-    token, expires = call.hub.sign(f"cas {call.hub.xorbs.instance}"), int(time.time()) + SIGNED_SECONDS
+    token, expires = call.hub.access.sign(f"cas {call.hub.xorbs.instance}"), int(time.time()) + SIGNED_SECONDS
     headers = {"X-Xet-Cas-Url": url, "X-Xet-Access-Token": token, "X-Xet-Token-Expiration": str(expires)}
     return JSONResponse({"casUrl": url, "accessToken": token, "exp": expires}, headers=headers)
 
@@ -91,7 +92,7 @@ def check_cas(call: Call) -> None:
     if call.values["instance"] != call.hub.xorbs.instance:
         raise Refusal(404, "This CAS is gone: ask for a new write token")
     try:
-        call.hub.check(f"cas {call.hub.xorbs.instance}", call.request.headers.get("authorization", "")[7:])
+        call.hub.access.check(f"cas {call.hub.xorbs.instance}", call.request.headers.get("authorization", "")[7:])
     except Refusal as refusal:
         raise Refusal(401, "Invalid CAS token") from refusal
 

@@ -1,23 +1,21 @@
-"""Requests in, responses out: routes on the raw path, who is asking, and what is refused before a handler runs."""
+"""Requests in, responses out: routes on the raw path, and what is refused before a handler runs."""
 
 import errno
-import hmac
 import json
 import logging
 import re
 import secrets
 import sqlite3
-import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from urllib.parse import unquote, urlencode, urlsplit
+from dataclasses import dataclass
+from urllib.parse import unquote, urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from hub_publisher.localhub.access import Access
 from hub_publisher.localhub.refusal import Refusal, no_repo
 from hub_publisher.localhub.runner import Runner
 from hub_publisher.localhub.store import Repo, Store
@@ -28,8 +26,6 @@ log = logging.getLogger(__name__)
 JSON_LIMIT = 16 * 2**20  # bytes; the largest legitimate one is a batch of thousands of file names
 PAGE_SIZE = 1000  # entries of a listing
 MAX_TARGET = 8192  # bytes of a path with its query
-LOOPBACK = {"127.0.0.1", "localhost", "::1"}
-SIGNED_SECONDS = 24 * 3600  # how long an upload address lives; a slow disk and a large model fit in a day
 
 # {kind}: datasets/, spaces/ or nothing. {repo}: one or two segments. {path}: the rest, slashes and all.
 _PARTS = {
@@ -44,34 +40,12 @@ Handler = Callable[["Call"], object]
 
 @dataclass
 class Hub:
-    """What every handler needs: the store, the xorbs of this run, what runs models, the tokens, the host names."""
+    """What every handler needs: the store, the xorbs of this run, what runs models, and who may do what."""
 
     store: Store
     xorbs: XorbStore
     runner: Runner
-    tokens: dict[str, str]  # token -> role
-    hosts: set[str] = field(default_factory=lambda: set(LOOPBACK))  # empty: any
-    key: bytes = b""
-
-    @property
-    def cookie(self) -> str:
-        """Return the name of the cookie for pages; cookies know no ports, so each Hub has a name of its own."""
-        return f"hub_{self._digest('cookie', 0)[:12]}"
-
-    def sign(self, purpose: str) -> str:
-        """Return a capability for `purpose`: whoever holds it may do that one thing until it expires."""
-        expires = int(time.time()) + SIGNED_SECONDS
-        return f"{expires}.{self._digest(purpose, expires)}"
-
-    def check(self, purpose: str, signature: str) -> None:
-        """Return when `signature` was given for `purpose` and is fresh; Refusal(403) otherwise."""
-        expires, _, digest = signature.partition(".")
-        fresh = expires.isascii() and expires.isdigit() and len(expires) < 12 and int(expires) > time.time()
-        if not fresh or not same(digest, self._digest(purpose, int(expires))):
-            raise Refusal(403, "Request has expired or carries a wrong signature")
-
-    def _digest(self, purpose: str, expires: int) -> str:
-        return hmac.new(self.key, f"{purpose}\n{expires}".encode(), "sha256").hexdigest()
+    access: Access
 
 
 @dataclass
@@ -157,11 +131,6 @@ def load_json(text: bytes) -> object:
     return data
 
 
-def same(left: str, right: str) -> bool:
-    """Return whether two secrets are equal, in a time that tells nothing."""
-    return hmac.compare_digest(left.encode(), right.encode())
-
-
 @dataclass(frozen=True)
 class Route:
     """Where a handler is to be found. Handlers run in a thread, except `streaming` ones, which read the body."""
@@ -207,42 +176,6 @@ class Routes:
 routes = Routes()
 
 
-def check_origin(request: Request, hosts: set[str]) -> None:
-    """Refuse what a foreign web page could make a browser send: a rebound host name, or a cross-site write."""
-    host = request.headers.get("host", "")
-    if not re.fullmatch(r"[\w.:\[\]-]{1,255}", host, re.ASCII):
-        raise Refusal(400, "Invalid Host header")
-    if hosts and hostname(f"http://{host}") not in hosts:
-        raise Refusal(403, "This Hub does not answer to that host name")
-    origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != host
-    if request.method not in ("GET", "HEAD") and (foreign or request.headers.get("sec-fetch-site") == "cross-site"):
-        raise Refusal(403, "Cross-site requests are refused")
-
-
-def hostname(url: str) -> str:
-    """Return the host name in `url`, empty when it has none that can be read."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def role_of(request: Request, hub: Hub) -> str | None:
-    """Return what the caller's token allows, None without one; Refusal(401) for a wrong one.
-
-    A browser's cookie allows reading only: whatever page makes it send a request, nothing changes.
-    """
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        cookie = request.cookies.get(hub.cookie, "")
-        return "read" if cookie and any(same(cookie, known) for known in hub.tokens) else None
-    for known, role in hub.tokens.items():
-        if same(token, known):
-            return role
-    raise Refusal(401, "Invalid credentials in Authorization header")
-
-
 async def read_body(request: Request, limit: int) -> bytes:
     """Return the body; Refusal(413) as soon as it is longer than `limit` bytes."""
     body = bytearray()
@@ -260,13 +193,13 @@ def raw_path(request: Request) -> str:
 
 async def answer(hub: Hub, request: Request, routes: Routes) -> Response:
     """Return the response to a request, whatever happens on the way."""
-    check_origin(request, hub.hosts)
+    hub.access.check_origin(request)
     path = raw_path(request)
     if len(path) + len(request.scope["query_string"]) > MAX_TARGET:
         raise Refusal(414, "URI too long")
     route, values = routes.find(request.method, path)
     # An upload address and a CAS address carry their own signature instead of a user's token.
-    role = None if path.startswith("/_") else role_of(request, hub)
+    role = None if path.startswith("/_") else hub.access.role_of(request)
     call = Call(hub, request, values, role)
     if route.streaming:
         result = route.handler(call)
@@ -315,13 +248,3 @@ class App:
         response.headers["X-Request-Id"] = request_id(request)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         await response(scope, receive, send)
-
-
-def secret_file(path: Path, prefix: str) -> str:
-    """Return the secret in `path`, made at first use and readable by its owner alone."""
-    if not path.exists():
-        incoming = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        incoming.touch(mode=0o600)
-        incoming.write_text(f"{prefix}{secrets.token_urlsafe(24)}\n")
-        incoming.rename(path)
-    return path.read_text().strip()
