@@ -4,14 +4,19 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy
 from faults import FaultProxy
+from huggingface_hub import HfApi
 from safetensors.numpy import save_file
 
 from hub_publisher.config import Config
 from hub_publisher.disk import sha256_of
+from hub_publisher.hub_client import Patience
+from hub_publisher.localhub import LocalHub
+from hub_publisher.push import Target, push
 from hub_publisher.readme.regions import seal
 from hub_publisher.records import Card
 
@@ -19,16 +24,64 @@ PUSH = """
 import sys
 from pathlib import Path
 from hub_publisher.config import Config
+from hub_publisher.errors import HubError
+from hub_publisher.hub_client import Patience
 from hub_publisher.push import Target, push
 from hub_publisher.records import Card
 
-runs_dir, url, token, repo_id = sys.argv[1:]
+runs_dir, url, token, repo_id, seconds = sys.argv[1:]
 config = Config(handle="lampkeeper_bot", repo_name=repo_id.split("/")[1], runs_dir=Path(runs_dir))
 try:
-    push(config, Target(url, True, token, "local", repo_id, False), Card(fingerprint="c", files={}))
+    patience = Patience(upload_seconds=float(seconds), upload_bytes_per_second=1e9)
+    push(config, Target(url, True, token, "local", repo_id, False), Card(fingerprint="c", files={}), patience)
+except HubError as error:
+    sys.exit(str(error))
 except KeyboardInterrupt:
     sys.exit(130)
 """
+
+
+QUICK = Patience(
+    num_attempts=4,
+    first_wait_seconds=0.05,
+    longest_wait_seconds=0.2,
+    longest_asked_wait_seconds=3,
+    answer_seconds=1.0,
+    request_seconds=20,
+    upload_seconds=25,
+)
+
+
+class Publishing:
+    """Pushes a small publication, whose repository is named after `what`: `publish(url)` returns the commit."""
+
+    def __init__(self, root: Path, hub: LocalHub, what: str) -> None:
+        self.hub, self.name = hub, f"faults-{crc32(what.encode())}"
+        self.repo_id = f"huggingtweets/{self.name}"
+        self.config, self.card = make_publication(root, self.name)
+        self.folder = self.config.run_dir
+
+    def __call__(self, url: str, patience: Patience = QUICK, create_pr: bool = False) -> str:
+        target = Target(url, True, self.hub.token, "local", self.repo_id, False)
+        return push(self.config, target, self.card, patience, create_pr=create_pr).commit
+
+
+def commits(hub: LocalHub, repo_id: str) -> list[str]:
+    """Hashes of the repository's commits, newest first, without the one that created it."""
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    return [commit.commit_id for commit in api.list_repo_commits(repo_id)][:-1]
+
+
+def assert_published_once(hub: LocalHub, publish: Publishing, commit: str) -> None:
+    """One commit, whose files are those of the publication, byte for byte."""
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    assert commits(hub, publish.repo_id) == [commit]
+    model = publish.folder / "model"
+    files = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}
+    assert set(api.list_repo_files(publish.repo_id)) - {".gitattributes"} == files
+    for path in files:
+        held = api.hf_hub_download(publish.repo_id, path, local_dir=publish.folder / "back")
+        assert Path(held).read_bytes() == (model / path).read_bytes()
 
 
 def make_publication(root: Path, name: str) -> tuple[Config, Card]:
@@ -51,9 +104,12 @@ def write_card(config: Config, body: str) -> None:
     (config.run_dir / "model" / "README.md").write_text(page)
 
 
-def push_in_a_process(runs_dir: Path, url: str, token: str, repo_id: str) -> subprocess.Popen[bytes]:
-    """Starts publishing what lies under `runs_dir`; ends with 130 when interrupted."""
-    return subprocess.Popen([sys.executable, "-c", PUSH, str(runs_dir), url, token, repo_id])
+def push_in_a_process(
+    runs_dir: Path, url: str, token: str, repo_id: str, upload_seconds: float = 600, **options: Any
+) -> subprocess.Popen[Any]:
+    """Starts publishing what lies under `runs_dir`; ends with 130 when interrupted, with 1 and words on an error."""
+    command = [sys.executable, "-c", PUSH, str(runs_dir), url, token, repo_id, str(upload_seconds)]
+    return subprocess.Popen(command, **options)
 
 
 def wait_for(proxy: FaultProxy, method: str, path: str, process: subprocess.Popen[bytes]) -> None:

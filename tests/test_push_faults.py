@@ -6,10 +6,8 @@ real client, a proxy that commits the fault, the real local Hub.
 
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from zlib import crc32
 
 import pytest
 from faults import (
@@ -25,58 +23,29 @@ from faults import (
     status,
     unused_url,
 )
-from huggingface_hub import CommitOperationAdd, HfApi, constants
-from push_helpers import make_publication, push_in_a_process, wait_for
+from huggingface_hub import CommitOperationAdd, HfApi
+from push_helpers import (
+    QUICK,
+    Publishing,
+    assert_published_once,
+    commits,
+    make_publication,
+    push_in_a_process,
+    wait_for,
+)
 
 from hub_publisher.errors import HubError
-from hub_publisher.hub_client import Patience
 from hub_publisher.localhub import LocalHub
-from hub_publisher.push import Target, preflight, push, remote_is_current
+from hub_publisher.push import preflight, push, remote_is_current
 from hub_publisher.records import Card
 
-QUICK = Patience(
-    num_attempts=4,
-    first_wait_seconds=0.05,
-    longest_wait_seconds=0.2,
-    longest_asked_wait_seconds=3,
-    answer_seconds=1.0,
-    request_seconds=20,
-    upload_seconds=25,
-)
 REPO = "/api/models/huggingtweets/[^/]+"
 HTML = b"<html><h1>502 Bad Gateway</h1></html>"
 
 
 @pytest.fixture
-def publish(tmp_path: Path, hub: LocalHub, request: pytest.FixtureRequest) -> Callable[..., str]:
-    """Pushes a small publication to `url`; returns the commit. The repository is named after the test."""
-    name = f"faults-{crc32(request.node.name.encode())}"
-    config, card = make_publication(tmp_path, name)
-
-    def run(url: str, patience: Patience = QUICK) -> str:
-        target = Target(url, True, hub.token, "local", f"huggingtweets/{name}", False)
-        return push(config, target, card, patience).commit
-
-    run.repo_id = f"huggingtweets/{name}"  # type: ignore[attr-defined]
-    run.folder = config.run_dir  # type: ignore[attr-defined]
-    return run
-
-
-def commits(hub: LocalHub, repo_id: str) -> list[str]:
-    """Hashes of the repository's commits, newest first, without the one that created it."""
-    api = HfApi(endpoint=hub.url, token=hub.token)
-    return [commit.commit_id for commit in api.list_repo_commits(repo_id)][:-1]
-
-
-def assert_published_once(hub: LocalHub, publish: Callable[..., str], commit: str) -> None:
-    api = HfApi(endpoint=hub.url, token=hub.token)
-    assert commits(hub, publish.repo_id) == [commit]
-    model = publish.folder / "model"
-    files = {path.relative_to(model).as_posix() for path in model.rglob("*") if path.is_file()}
-    assert set(api.list_repo_files(publish.repo_id)) - {".gitattributes"} == files
-    for path in files:
-        held = api.hf_hub_download(publish.repo_id, path, local_dir=publish.folder / "back")
-        assert Path(held).read_bytes() == (model / path).read_bytes()
+def publish(tmp_path: Path, hub: LocalHub, request: pytest.FixtureRequest) -> Publishing:
+    return Publishing(tmp_path, hub, request.node.name)
 
 
 BUSY = status(409, b'{"error":"Cannot create repo: another conflicting operation is in progress"}')
@@ -118,7 +87,7 @@ SURVIVED: dict[str, list[tuple[str, str, Fault, int]]] = {
 
 
 @pytest.mark.parametrize("row", SURVIVED)
-def test_passing_faults_are_survived(row: str, hub: LocalHub, publish: Callable[..., str]) -> None:
+def test_passing_faults_are_survived(row: str, hub: LocalHub, publish: Publishing) -> None:
     with FaultProxy(hub.url) as proxy:
         for rule in SURVIVED[row]:
             proxy.add(*rule)
@@ -127,26 +96,11 @@ def test_passing_faults_are_survived(row: str, hub: LocalHub, publish: Callable[
     assert_published_once(hub, publish, commit)
 
 
-def test_reading_back_is_tried_again(hub: LocalHub, publish: Callable[..., str]) -> None:
+def test_reading_back_is_tried_again(hub: LocalHub, publish: Publishing) -> None:
     with FaultProxy(hub.url) as proxy:
         proxy.add("GET", "/tree/", status(503), times=1, after=2)  # the third listing is the one after the commit
         commit = publish(proxy.url)
         assert proxy.count("GET", "/tree/") == 4
-    assert_published_once(hub, publish, commit)
-
-
-@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
-def test_passing_faults_on_the_lfs_path(
-    hub: LocalHub, publish: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-    with FaultProxy(hub.url) as proxy:
-        proxy.add("POST", "/objects/batch", status(503), 1)
-        proxy.add("PUT", "", reset(), 1)
-        proxy.add("PUT", "", status(403), 1)  # an upload address that expired
-        proxy.add("POST", "verify", status(500), 1)
-        commit = publish(proxy.url)
-        assert all(rule.times == 0 for rule in proxy.rules), "a fault was not met"
     assert_published_once(hub, publish, commit)
 
 
@@ -180,9 +134,7 @@ FATAL: dict[str, tuple[str, str, Fault, str]] = {
 
 
 @pytest.mark.parametrize("row", FATAL)
-def test_lasting_faults_end_in_an_error_and_a_rerun_finishes(
-    row: str, hub: LocalHub, publish: Callable[..., str]
-) -> None:
+def test_lasting_faults_end_in_an_error_and_a_rerun_finishes(row: str, hub: LocalHub, publish: Publishing) -> None:
     method, path, fault, message = FATAL[row]
     with FaultProxy(hub.url) as proxy:
         proxy.add(method, path, fault)
@@ -198,7 +150,7 @@ def test_lasting_faults_end_in_an_error_and_a_rerun_finishes(
     assert_published_once(hub, publish, commit)
 
 
-def test_a_hub_that_is_down_then_up(hub: LocalHub, publish: Callable[..., str]) -> None:
+def test_a_hub_that_is_down_then_up(hub: LocalHub, publish: Publishing) -> None:
     url = unused_url()
     with pytest.raises(HubError) as error:
         publish(url)
@@ -207,7 +159,7 @@ def test_a_hub_that_is_down_then_up(hub: LocalHub, publish: Callable[..., str]) 
     assert_published_once(hub, publish, publish(hub.url))
 
 
-def test_a_hub_that_never_answers(publish: Callable[..., str]) -> None:
+def test_a_hub_that_never_answers(publish: Publishing) -> None:
     with BlackHole() as hole:
         started = time.monotonic()
         with pytest.raises(HubError, match="timed out"):
@@ -215,14 +167,14 @@ def test_a_hub_that_never_answers(publish: Callable[..., str]) -> None:
         assert time.monotonic() - started < 10
 
 
-def test_a_request_longer_than_all_patience_is_given_up(hub: LocalHub, publish: Callable[..., str]) -> None:
+def test_a_request_longer_than_all_patience_is_given_up(hub: LocalHub, publish: Publishing) -> None:
     with FaultProxy(hub.url) as proxy:
         proxy.add("POST", "/commit/", hang(20))
         with pytest.raises(HubError, match=r"failed while publishing .*: no end of it in 3 seconds"):
             publish(proxy.url, replace(QUICK, answer_seconds=15, upload_seconds=3, upload_bytes_per_second=1e12))
 
 
-def test_somebody_else_commits_at_the_same_time(hub: LocalHub, publish: Callable[..., str]) -> None:
+def test_somebody_else_commits_at_the_same_time(hub: LocalHub, publish: Publishing) -> None:
     publish(hub.url)
     (publish.folder / "model" / "README.md").write_text("---\nlicense: mit\n---\n# New\n")
     api = HfApi(endpoint=hub.url, token=hub.token)
@@ -242,7 +194,7 @@ def test_somebody_else_commits_at_the_same_time(hub: LocalHub, publish: Callable
     assert "notes.txt" in api.list_repo_files(publish.repo_id)
 
 
-def test_what_the_hub_holds_is_compared(hub: LocalHub, publish: Callable[..., str]) -> None:
+def test_what_the_hub_holds_is_compared(hub: LocalHub, publish: Publishing) -> None:
     sha256 = "0" * 64
 
     def corrupt(body: bytes) -> bytes:
@@ -267,7 +219,7 @@ def test_what_the_hub_holds_is_compared(hub: LocalHub, publish: Callable[..., st
 @pytest.mark.parametrize(
     ("path", "fault"), [("/v1/shards", hang(30)), ("/commit/", instead(hang(30)))], ids=["upload", "commit"]
 )
-def test_killed_while_publishing(path: str, fault: Fault, hub: LocalHub, publish: Callable[..., str]) -> None:
+def test_killed_while_publishing(path: str, fault: Fault, hub: LocalHub, publish: Publishing) -> None:
     """SIGKILL before the commit, or after it with no answer heard: the rerun leaves one commit all the same."""
     with FaultProxy(hub.url) as proxy:
         proxy.add("POST", path, fault)
@@ -282,7 +234,7 @@ def test_killed_while_publishing(path: str, fault: Fault, hub: LocalHub, publish
     assert_published_once(hub, publish, publish(hub.url))
 
 
-def test_interrupted_by_the_keyboard_ends_at_once(hub: LocalHub, publish: Callable[..., str]) -> None:
+def test_interrupted_by_the_keyboard_ends_at_once(hub: LocalHub, publish: Publishing) -> None:
     with FaultProxy(hub.url) as proxy:
         proxy.add("POST", "/v1/xorbs/", hang(60))
         process = push_in_a_process(publish.folder.parent, proxy.url, hub.token, publish.repo_id)
@@ -292,7 +244,7 @@ def test_interrupted_by_the_keyboard_ends_at_once(hub: LocalHub, publish: Callab
 
 
 def test_remote_is_current_says_when_the_hub_cannot_be_asked(
-    hub: LocalHub, publish: Callable[..., str], tmp_path: Path
+    hub: LocalHub, publish: Publishing, tmp_path: Path
 ) -> None:
     config, card = make_publication(tmp_path / "more", "asked")
     target = preflight(config, hub.url, hub.token, True, QUICK)
