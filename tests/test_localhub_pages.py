@@ -192,13 +192,13 @@ def test_no_markdown_gets_anything_through_that_runs(pieces: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_front_matter_is_read_as_the_hub_reads_it(yaml: str, value: object) -> None:
-    assert metadata.parse(f"key: {yaml}") == {"key": value}
+    assert metadata.parse(f"---\nkey: {yaml}\n---\n") == {"key": value}
 
 
 def test_front_matter_and_body_are_told_apart() -> None:
-    assert metadata.split_card("---\r\na: 1\r\n---\r\n# T") == ("a: 1", "# T")
-    assert metadata.split_card("\ufeff---\na: 1\n---\n") == ("a: 1", "")
-    assert metadata.split_card("# no front matter\n---\n") == ("", "# no front matter\n---\n")
+    assert metadata.parse("---\r\na: 1\r\n---\r\n# T") == {"a": 1}
+    assert metadata.parse("\ufeff---\na: 1\n---\n") == {"a": 1}
+    assert metadata.parse("# no front matter\n---\n") == {}
     assert metadata.validate("# nothing") == ([], ["empty or missing yaml metadata in repo card"])
 
 
@@ -217,8 +217,9 @@ def test_any_front_matter_is_answered(text: str) -> None:
         ("widget: {text: hi}", '"widget" must be an array'),
         ("license: my-own", '"license" must be one of [afl-3.0, agpl-3.0'),
         ("language: es-ES", '"language" with value "es-ES" is not valid.'),
-        ("license: mit\nlicense: mit", "duplicated mapping key: license"),
+        ("license: mit\nlicense: mit", "the key license comes twice, line 3"),
         ("a: [", "Invalid YAML"),
+        ("a: &a [1, 1]\nb: [*a, *a]", "aliases (*) are not read, line 3"),  # nine lines of them would fill all memory
     ],
 )
 def test_invalid_metadata_is_refused_before_anything_is_uploaded(

@@ -2,31 +2,17 @@
 
 import json
 import math
-import re
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.store import File
+from hub_publisher.readme.hub_rules import LICENSES, is_language, is_model_id
+from hub_publisher.readme.parse import BYTE_ORDER_MARK, find_block, load
+from hub_publisher.readme.regions import unix
 
-FRONT_MATTER = re.compile(r"\A\ufeff?\s*---[ \t]*\r?\n(.*?)(?:\r?\n)?---[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 CARD_LIMIT = 4 * 2**20  # bytes of a README that are looked at
 MAX_HEADER = 100 * 2**20  # bytes; the safetensors format's own limit
-REPO_ID = re.compile(r"(?:[A-Za-z0-9][\w.-]{0,95}/)?[A-Za-z0-9][\w.-]{0,95}", re.ASCII)
-LANGUAGE = re.compile(r"[a-z]{2,3}|code|multilingual")
-_LICENSES = (
-    "apache-2.0 mit openrail bigscience-openrail-m creativeml-openrail-m bigscience-bloom-rail-1.0"
-    " bigcode-openrail-m afl-3.0 artistic-2.0 bsl-1.0 bsd bsd-2-clause bsd-3-clause bsd-3-clause-clear"
-    " c-uda cc cc0-1.0 cc-by-2.0 cc-by-2.5 cc-by-3.0 cc-by-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc-by-nc-2.0 cc-by-nc-3.0"
-    " cc-by-nc-4.0 cc-by-nd-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 cc-by-nc-sa-4.0"
-    " cdla-sharing-1.0 cdla-permissive-1.0 cdla-permissive-2.0 wtfpl ecl-2.0 epl-1.0 epl-2.0 etalab-2.0 eupl-1.1"
-    " eupl-1.2 agpl-3.0 gfdl gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 lgpl-3.0 isc h-research intel-research lppl-1.3c"
-    " ms-pl apple-ascl apple-amlr mpl-2.0 odc-by odbl openmdw-1.0 openrail++ osl-3.0 postgresql ofl-1.1 ncsa unlicense"
-    " zlib pddl lgpl-lr deepfloyd-if-license fair-noncommercial-research-license llama2 llama3 llama3.1 llama3.2"
-    " llama3.3 llama4 grok2-community gemma unknown other"
-)
 _TASKS = (
     "text-classification token-classification table-question-answering question-answering zero-shot-classification"
     " translation summarization feature-extraction text-generation fill-mask sentence-similarity text-to-speech"
@@ -37,55 +23,16 @@ _TASKS = (
     " document-question-answering zero-shot-image-classification graph-ml mask-generation text-to-3d image-to-3d"
     " image-feature-extraction image-text-to-text audio-text-to-text any-to-any other"
 )
-LICENSES, TASKS = set(_LICENSES.split()), set(_TASKS.split())
+TASKS = set(_TASKS.split())
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2 as the Hub's parser reads it: `no` and dates are text, `1e3` is a number, a key may not come twice."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for index, key in enumerate(keys):
-            if key in keys[:index]:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicated mapping key: {key}", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern, _first in (
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
-    ("float", r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?", list("-+.0123456789")),
-    ("float", r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", list("-+.")),
-    ("merge", r"<<", ["<"]),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"\A(?:{_pattern})\Z"), _first)
-_Loader.add_constructor(
-    "tag:yaml.org,2002:int",
-    lambda loader, node: int(node.value, 0 if node.value[:2] in ("0o", "0x") else 10),
-)
-
-
-def split_card(text: str) -> tuple[str, str]:
-    """Return (front matter, body) of a README; the front matter is empty when there is none."""
-    match = FRONT_MATTER.match(text)
-    return (match[1], text[match.end() :]) if match else ("", text)
-
-
-def parse(front_matter: str) -> dict:
-    """Return the metadata; ValueError with a one-line reason when it is no YAML mapping."""
-    try:
-        data = yaml.load(front_matter, _Loader)
-    except (yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
-        problem = getattr(error, "problem", None) or str(error) or "cannot be read"
-        mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"{problem} (line {mark.line + 1})" if mark else problem) from error
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
+def parse(text: str) -> dict:
+    """Return the front matter of a README; ValueError with a one-line reason when it is no YAML mapping."""
+    block = find_block(unix(text).lstrip(BYTE_ORDER_MARK))
+    data = load(block.text, block.first_line).value if block else None
+    if not isinstance(data, dict | None):
         raise ValueError("the metadata must be a mapping of keys to values")
-    return plain(data)
+    return plain(data or {})
 
 
 def plain(value: object) -> Any:
@@ -103,9 +50,8 @@ def plain(value: object) -> Any:
 
 def validate(content: str) -> tuple[list[str], list[str]]:
     """Return (errors, warnings) for a README, by the Hub's rules as far as they are known."""
-    front_matter, _ = split_card(content)
     try:
-        card = parse(front_matter)
+        card = parse(content)
     except ValueError as error:
         return [f"Invalid YAML: {error}"], []
     if not card:
@@ -125,18 +71,17 @@ def listed(value: object) -> list:
 
 def _check_names(card: dict) -> list[str]:
     errors = []
-    for key, one_of in (("license", LICENSES), ("language", None)):
-        for value in listed(card.get(key)):
-            good = isinstance(value, str) and (value in one_of if one_of else LANGUAGE.fullmatch(value))
-            if not good and key == "license":
-                errors.append(f'"license" must be one of [{", ".join(sorted(LICENSES))}]')
-            elif not good:
-                errors.append(
-                    f'"language" with value "{value}" is not valid. It must be an ISO 639-1, 639-2 or 639-3 code.'
-                )
+    for value in listed(card.get("license")):
+        if not (isinstance(value, str) and value in LICENSES):
+            errors.append(f'"license" must be one of [{", ".join(sorted(LICENSES))}]')
+    for value in listed(card.get("language")):
+        if not (isinstance(value, str) and is_language(value)):
+            errors.append(
+                f'"language" with value "{value}" is not valid. It must be an ISO 639-1, 639-2 or 639-3 code.'
+            )
     for key, where in (("base_model", "models"), ("datasets", "datasets")):
         for index, value in enumerate(listed(card.get(key))):
-            if not (isinstance(value, str) and REPO_ID.fullmatch(value)):
+            if not (isinstance(value, str) and is_model_id(value)):
                 name = f"{key}[{index}]" if isinstance(card[key], list) else key
                 kind = where.removesuffix("s")
                 errors.append(
@@ -200,9 +145,11 @@ def card_of(files: dict[str, File], blobs: BlobStore) -> tuple[dict, str]:
 
 @lru_cache(maxsize=256)
 def _read_card(blobs: BlobStore, sha256: str) -> tuple[dict, str]:
-    front_matter, body = split_card(blobs.read(sha256, CARD_LIMIT).decode("utf-8", "replace"))
+    text = unix(blobs.read(sha256, CARD_LIMIT).decode("utf-8", "replace"))
+    block = find_block(text.lstrip(BYTE_ORDER_MARK))
+    body = block.body if block else text
     try:
-        return parse(front_matter), body
+        return parse(text), body
     except ValueError:
         return {}, body
 
