@@ -98,6 +98,14 @@ def test_a_page_asks_nothing_of_the_outside(hub: localhub.LocalHub, page: str) -
         assert headers["content-type"].startswith(("text/css", "text/javascript", "image/svg+xml"))
 
 
+def test_a_repository_of_no_known_task_is_used_as_files(hub: localhub.LocalHub) -> None:
+    HfApi(endpoint=hub.url, token=hub.token).create_repo("other/bare", exist_ok=True)
+    bare = call(hub, "GET", "/other/bare")[2].decode()
+    assert 'folder = snapshot_download("other/bare")</code></pre>' in bare
+    assert "pipeline(" not in bare
+    assert "in 1 file</dd>" in bare
+
+
 def test_list_search_and_namespace(hub: localhub.LocalHub, page: str) -> None:
     def shown(path: str) -> set[str]:
         found = Elements(call(hub, "GET", path)[2].decode()).found
