@@ -200,6 +200,8 @@ def git(folder: Path, *arguments: str, stdin: str = "") -> str:
         "**/deep",
         "[ab].txt",
         "x/**",
+        "\\\n!\n*.log",
+        "*.log  \n\\!odd",
     ],
 )
 def test_gitignore_agrees_with_git(tmp_path: Path, ignore: str) -> None:
@@ -207,7 +209,7 @@ def test_gitignore_agrees_with_git(tmp_path: Path, ignore: str) -> None:
     (tmp_path / ".gitignore").write_text(ignore)
     paths = [
         "run.log", "sub/run.log", "keep.log", "build/x", "sub/build/x", "build", "top.txt", "sub/top.txt", "docs/a.md",
-        "docs/sub/a.md", "logs/x", "a/b", "a/b/c", "z/a/b", "deep", "q/deep/x", "a.txt", "c.txt", "x/y/z",
+        "docs/sub/a.md", "logs/x", "a/b", "a/b/c", "z/a/b", "deep", "q/deep/x", "a.txt", "c.txt", "x/y/z", "!odd",
     ]  # fmt: skip
     expected = set(git(tmp_path, "check-ignore", "--no-index", "--stdin", stdin="\n".join(paths)).split())
     assert {path for path in paths if is_ignored(path, ignore)} == expected

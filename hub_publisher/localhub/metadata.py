@@ -36,16 +36,14 @@ def parse(text: str) -> dict:
 
 
 def plain(value: object) -> Any:
-    """Return `value` made of what JSON can hold."""
+    """Return `value` of YAML or JSON made of what a reply in JSON can hold."""
     if isinstance(value, dict):
-        return {plain(str(key)): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set):
+        return {plain(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list):
         return [plain(item) for item in value]
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()  # JSON cannot carry half of a character
-    if isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
-        return str(value)
-    return value
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def validate(content: str) -> tuple[list[str], list[str]]:

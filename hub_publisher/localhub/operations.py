@@ -3,8 +3,12 @@
 import base64
 import binascii
 import re
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+
+from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from hub_publisher.localhub import metadata
 from hub_publisher.localhub.refusal import NO_ENTRY, Refusal
@@ -41,44 +45,21 @@ def is_binary(sample: bytes) -> bool:
 def is_lfs_path(path: str, attributes: str) -> bool:
     """Return whether .gitattributes sends `path` through LFS."""
     patterns = [line.split()[0] for line in attributes.splitlines() if "filter=lfs" in line.split()]
-    return any(matches(path, pattern) for pattern in patterns or LFS_PATTERNS)
+    return is_ignored(path, "\n".join(patterns or LFS_PATTERNS))
 
 
 def is_ignored(path: str, ignore: str) -> bool:
     """Return whether .gitignore's patterns match `path` or a folder above it; the last match decides."""
-    ignored = False
-    above = [path[:index] for index, letter in enumerate(path) if letter == "/"]
-    for line in ignore.splitlines():
-        pattern = line.strip()
-        if pattern and not pattern.startswith("#"):
-            negated, pattern = pattern.startswith("!"), pattern.removeprefix("!")
-            candidates = above if pattern.endswith("/") else [*above, path]
-            if any(matches(candidate, pattern.rstrip("/")) for candidate in candidates):
-                ignored = not negated
-    return ignored
+    return _patterns(ignore).match_file(path)
 
 
-def matches(path: str, pattern: str) -> bool:
-    """Return whether a pattern of .gitignore or .gitattributes means `path` (git's documentation, gitignore(5))."""
-    if "/" not in pattern:
-        path = path.rsplit("/", 1)[-1]
-    try:
-        return _glob(pattern.removeprefix("/")).fullmatch(path) is not None
-    except re.error:  # a range such as [z-a] means nothing
-        return False
-
-
-@lru_cache(maxsize=1024)
-def _glob(pattern: str) -> re.Pattern:
-    special = {"**/": "(?:.*/)?", "/**": "/.+", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-
-    def translate(match: re.Match) -> str:
-        token = match[0]
-        if token.startswith("[") and len(token) > 1:
-            return "[" + re.sub(r"^!", "^", token[1:-1]).replace("\\", r"\\").replace("[", r"\[") + "]"
-        return special.get(token) or re.escape(token)
-
-    return re.compile(re.sub(r"\*\*/|/\*\*$|\*\*|\*|\?|\[!?[^]/]+\]|.", translate, pattern, flags=re.DOTALL))
+@lru_cache(maxsize=64)
+def _patterns(text: str) -> GitIgnoreSpec:
+    patterns = []
+    for line in text.splitlines():
+        with suppress(ValueError, re.error):  # a line that cannot be read, such as a lone backslash
+            patterns.append(GitIgnoreSpecPattern(line))
+    return GitIgnoreSpec(patterns)
 
 
 def check_parent(parent: object, head: str) -> None:
