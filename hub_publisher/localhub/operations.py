@@ -21,10 +21,13 @@ STALE = "The branch was updated since you opened this page. Please refresh and t
 
 
 def safe_path(value: object) -> str:
-    """Return a path inside a repository; Refusal(422) for one that would lead a client out of its folder."""
+    """Return a path inside a repository; Refusal(422) for one that would lead a client out of its folder.
+
+    As on the Hub a backslash is a letter like others, except where it begins the path as a way up.
+    """
     parts = value.split("/") if isinstance(value, str) else [""]
     bad = any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
-    if bad or not isinstance(value, str) or re.search(r"[\x00-\x1f\x7f\\\ud800-\udfff]", value):
+    if bad or not isinstance(value, str) or re.search(r"\A\.\.\\|[\x00-\x1f\x7f\ud800-\udfff]", value):
         raise Refusal(422, f"Invalid path: {str(value)[:200]!r}")
     if len(value.encode()) > MAX_PATH_BYTES:
         raise Refusal(422, f"Path is longer than {MAX_PATH_BYTES} bytes")
