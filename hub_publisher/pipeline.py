@@ -241,7 +241,8 @@ class Stages:
         self.say(f"  posts       {len(timeline.posts):,} from {timeline.source}")
         self.say(f"  W&B         {tracked.mode}: {tracked.reason}")
         if tracked.mode != "disabled":
-            self.say(f"  W&B holds   {tracking.describe_datasets(tracked, timeline.may_share_texts)}")
+            when = "nothing now; with a sync " if tracked.mode == "offline" else ""
+            self.say(f"  W&B gets    {when}{tracking.describe_datasets(tracked, timeline.may_share_texts)}")
 
     def known_base(self) -> str:
         """The base model in words: of the training that is on disk, or resolved now."""

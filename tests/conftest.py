@@ -28,6 +28,35 @@ pytest.register_assert_rewrite("tracking_helpers")  # its assertions, too, show 
 
 from hub_publisher import localhub  # noqa: E402
 
+# What takes longest, first: pytest-xdist hands out whole files, in this order, so that what comes last is short. Within
+# a file the tests share what is made once for it.
+_LONGEST_FIRST = (
+    "test_pipeline.py",
+    "test_finetune.py",
+    "test_push_faults.py",
+    "test_tracking_online.py",
+    "test_tracking_sync.py",
+    "test_tracked_publication.py",
+    "test_javascript_parsers.py",
+    "test_localhub_worker.py",
+    "test_energy_training.py",
+    "test_verify.py",
+    "test_snippet.py",
+    "test_localhub_browser.py",
+    "test_tracking.py",
+    "test_refresh.py",
+    "test_publish_again.py",
+    "test_social.py",
+    "test_escape.py",
+    "test_cli.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    places = {name: place for place, name in enumerate(_LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 def pytest_unconfigure() -> None:
     """Remove the cache that the Hub's clients filled during the run."""

@@ -70,11 +70,28 @@ class Place:
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, subprocess.CompletedProcess[str]]:
+    """A publication that was killed in every stage and then went to its end."""
     place = Place(tmp_path_factory.mktemp("published"))
+    for stage in STAGES:
+        place.publish_and_kill_at(stage)
     return place, place.publish()
 
 
 Published = tuple[Place, subprocess.CompletedProcess[str]]
+
+
+def test_a_run_killed_in_every_stage_finishes_with_one_commit(published: Published) -> None:
+    place, result = published
+    assert result.returncode == 0, result.stderr
+    states = {line.split()[1]: line.split(maxsplit=2)[2] for line in result.stderr.splitlines() if line.startswith("[")}
+    for stage in STAGES[:-1]:  # each was reached, so everything before it had been done, and stays done
+        assert states[stage] == "up to date" or stage in ("push",), (stage, result.stderr)
+    titles = place.commits()
+    assert len([title for title in titles if title != "initial commit"]) == 1, titles
+    assert (
+        not [*place.run_dir.glob(".model*"), *place.run_dir.glob(".reader*")]
+        and not (place.run_dir / "training").exists()
+    )
 
 
 def test_it_ends_with_five_posts_the_url_and_the_next_command(published: Published) -> None:
@@ -196,23 +213,6 @@ def test_a_new_prompt_measures_again_but_does_not_train_again(published: Publish
     assert states["finetune"] == "up to date" and states["evaluate"].startswith("done in")
     evaluation = json.loads((place.run_dir / "evaluation.json").read_text())
     assert [row["prompt"] for row in evaluation["samples"]] == ["My dream is", "The lamp"]
-
-
-def test_a_run_killed_in_every_stage_finishes_with_one_commit(tmp_path: Path) -> None:
-    place = Place(tmp_path)
-    for stage in STAGES:
-        place.publish_and_kill_at(stage)
-    result = place.publish()
-    assert result.returncode == 0, result.stderr
-    states = {line.split()[1]: line.split(maxsplit=2)[2] for line in result.stderr.splitlines() if line.startswith("[")}
-    for stage in STAGES[:-1]:  # each was reached, so everything before it had been done, and stays done
-        assert states[stage] == "up to date" or stage in ("push",), (stage, result.stderr)
-    titles = place.commits()
-    assert len([title for title in titles if title != "initial commit"]) == 1, titles
-    assert (
-        not [*place.run_dir.glob(".model*"), *place.run_dir.glob(".reader*")]
-        and not (place.run_dir / "training").exists()
-    )
 
 
 def test_interrupted_it_says_so_and_leaves_nothing_running(tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ LIFELINE = "HUB_PUBLISHER_LIFELINE"
 def launch_command(config: Config, run_dir: Path) -> tuple[list[str], dict[str, str]]:
     """The command line and environment of the training processes.
 
-    An Accelerate configuration file decides everything by itself. `accelerate launch` starts several CPU processes
-    only through MPI, so these go through torchrun, whose environment Accelerate understands as well.
+    An Accelerate configuration file decides everything by itself. On CPUs Accelerate is told what it needs by its
+    environment: for one process `accelerate launch` would load torch only to set that, and several it starts through
+    MPI alone, so these go through torchrun.
     """
     import torch
 
@@ -27,15 +28,11 @@ def launch_command(config: Config, run_dir: Path) -> tuple[list[str], dict[str, 
     num_processes = config.num_processes or max(torch.cuda.device_count(), 1)
     threads = str(num_threads(num_processes))
     precision = "bf16" if multiplies_bfloat16() else "no"
-    if num_processes > 1 and not torch.cuda.is_available():
-        environment |= {
-            "ACCELERATE_USE_CPU": "true",
-            "ACCELERATE_MIXED_PRECISION": precision,
-            THREADS: threads,
-        }
+    if not torch.cuda.is_available():
+        environment |= {"ACCELERATE_USE_CPU": "true", "ACCELERATE_MIXED_PRECISION": precision, THREADS: threads}
         torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_processes)]
-        return [sys.executable, *torchrun, *target], environment
-    kind = "--multi_gpu" if num_processes > 1 else "" if torch.cuda.is_available() else "--cpu"
+        return [sys.executable, *(torchrun if num_processes > 1 else []), *target], environment
+    kind = "--multi_gpu" if num_processes > 1 else ""
     flags = f"--num_processes {num_processes} --num_machines 1 --dynamo_backend no {kind}".split()
     resources = ["--mixed_precision", precision, "--num_cpu_threads_per_process", threads]
     return [*launch, *flags, *resources, *target], environment

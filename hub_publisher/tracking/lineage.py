@@ -108,7 +108,8 @@ def remainder(config: Config) -> str | None:
     tracking = current(config)
     if tracking is None or tracking.mode == "disabled" or all(run.recorded for run in tracking.runs.values()):
         return None
-    return f"Its Weights & Biases runs are not complete on a server yet: {sync_command(config)}"
+    some = "only a part" if any(run.url for run in tracking.runs.values()) else "nothing"
+    return f"Weights & Biases has {some} of this; to upload it: {sync_command(config)}"
 
 
 def preprocess_contents(curation: Curation) -> str:
