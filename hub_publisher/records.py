@@ -1,4 +1,4 @@
-"""The nouns the stages hand over, in pipeline order; RECORDS names the file under runs/<name>/ that each lies in.
+"""The nouns the stages hand over, in pipeline order; RECORDS names the file under runs/<name>/ that each stage leaves.
 
 Every record carries the fingerprint of what it was made from and is written last: if it is there, its stage is done.
 """
@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict
 
 POSTS = "posts.jsonl"
 MODEL_DIR = "model"
-# The stages in order, and the record that each leaves in the publication's folder. Beside them lies tracking.json.
 RECORDS = {
     "fetch": "timeline-*.jsonl",  # first line: the record without its posts; then one post a line
     "curate": "curation.json",  # beside posts.jsonl: one KeptPost a line
@@ -113,6 +112,11 @@ class BaseModelRecord(_Record):
     num_parameters: int
     substituted_for: str | None = None  # the id that could not be had, when another model took its place
     notes: tuple[str, ...] = ()  # e.g. that the weights come from a 4-bit quantisation
+
+    @property
+    def artifact_name(self) -> str:
+        """What a tracker calls it: its id or description, without slashes and spaces."""
+        return (self.hub_id or self.requested).replace("/", "-").replace(" ", "-")
 
 
 class LogPoint(_Record):
@@ -285,7 +289,7 @@ class TrackedRun(_Record):
 
 
 class Tracking(_Record):
-    """How this publication is tracked. `runs` is keyed by job type: "preprocess", "train"."""
+    """How this publication is tracked: tracking.json. `runs` is keyed by job type: "preprocess", "train"."""
 
     mode: str  # "online", "offline" or "disabled"
     reason: str  # one line: why this mode

@@ -26,6 +26,8 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("tracking_helpers")  # its assertions, too, show what they compare
 
+from huggingface_hub import HfApi  # noqa: E402
+
 from hub_publisher import localhub  # noqa: E402
 
 # What takes longest, first: pytest-xdist hands out whole files, in this order, so that what comes last is short. Within
@@ -77,3 +79,15 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[localhub.LocalHub]
     """A local Hub in a process of its own, with `.url`, `.token` and `.root`; give repositories names of your own."""
     with localhub.start(tmp_path_factory.mktemp("hub")) as running:
         yield running
+
+
+@pytest.fixture
+def api(hub: localhub.LocalHub) -> HfApi:
+    """The Python client of that Hub, with its token."""
+    return HfApi(endpoint=hub.url, token=hub.token)
+
+
+@pytest.fixture
+def anonymous(hub: localhub.LocalHub) -> HfApi:
+    """The same without a token."""
+    return HfApi(endpoint=hub.url, token=False)

@@ -123,6 +123,21 @@ def test_links_to_tracked_runs_are_there_or_not_at_all(arguments: tuple[Any, ...
         assert "wandb" not in page
 
 
+def test_the_first_figure_says_what_the_tracker_recorded(arguments: tuple[Any, ...]) -> None:
+    """Versions on a server, beginnings of digests offline, nothing without a tracker; of this base model alone."""
+    digest, earlier = "0123456789abcdef0123456789abcdef", {"tide_clerk-train-dataset": "v3", "gpt2": "v9"}
+    for inputs, ending in (
+        ({**earlier, "HuggingFaceTB-SmolLM2-135M": digest}, ", the training data as W&B artifact v3 and the base model "
+         "as W&B artifact 01234567."),
+        (earlier, " and the training data as W&B artifact v3."),
+    ):  # fmt: skip
+        train = arguments[6].runs["train"].model_copy(update={"inputs": inputs})
+        tracking = arguments[6].model_copy(update={"runs": {**arguments[6].runs, "train": train}})
+        alt = figures.draw(inputs_of(arguments, tracking=tracking))["pipeline"].alt
+        assert alt.endswith(f" Recorded: the posts as W&B artifact v0{ending}"), alt
+    assert "Recorded" not in figures.draw(inputs_of(arguments, tracking=None))["pipeline"].alt
+
+
 def test_a_copied_text_is_withheld_and_counted(arguments: tuple[Any, ...]) -> None:
     page = page_of(arguments)
     assert card_records.COPIED.strip() not in page

@@ -53,6 +53,8 @@ def test_cleaning_what_is_clean_changes_nothing(text, is_reply, escapes):
 
 @settings(deadline=None)
 @given(TEXTS)
+@example("/www.example.com/x")
+@example("see -www.example.com/x or.www.example.com")
 def test_no_link_survives(text):
     assert not re.search(r"(?i)(https?|ftp)://|\bwww\.[a-z0-9]+\.|(?<![\w@./-])(t\.co|pic\.x\.com)/", cleaned(text))
 

@@ -24,16 +24,6 @@ COUNTER = itertools.count()
 
 
 @pytest.fixture
-def api(hub: localhub.LocalHub) -> HfApi:
-    return HfApi(endpoint=hub.url, token=hub.token)
-
-
-@pytest.fixture
-def anonymous(hub: localhub.LocalHub) -> HfApi:
-    return HfApi(endpoint=hub.url, token=False)
-
-
-@pytest.fixture
 def repo(api: HfApi) -> str:
     """A fresh repository with one text file."""
     name = f"corners/model-{next(COUNTER)}"

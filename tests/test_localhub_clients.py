@@ -23,11 +23,6 @@ WEIGHTS = save(
 CARD = b"---\nlicense: mit\nlibrary_name: transformers\n---\n# A card\n"
 
 
-@pytest.fixture
-def api(hub: localhub.LocalHub) -> HfApi:
-    return HfApi(endpoint=hub.url, token=hub.token)
-
-
 def run_client(hub: localhub.LocalHub, home: Path, command: list[str], **environment: str) -> str:
     """Run a client that knows the Hub only from its environment; return what it printed."""
     known = {"HF_ENDPOINT": hub.url, "HF_TOKEN": hub.token, "HF_HOME": str(home), "OMP_NUM_THREADS": "1"}

@@ -41,16 +41,6 @@ widget: [{text: "My dream is"}]
 
 
 @pytest.fixture
-def api(hub: localhub.LocalHub) -> HfApi:
-    return HfApi(endpoint=hub.url, token=hub.token)
-
-
-@pytest.fixture
-def anonymous(hub: localhub.LocalHub) -> HfApi:
-    return HfApi(endpoint=hub.url, token=False)
-
-
-@pytest.fixture
 def repo(api: HfApi, request: pytest.FixtureRequest) -> str:
     """A fresh repository with a card, named after the test."""
     name = f"tests/{request.node.originalname[:60]}-{next(COUNTER)}"

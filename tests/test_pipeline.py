@@ -111,6 +111,12 @@ def test_the_first_lines_say_what_will_happen_where(published: Published) -> Non
     assert lines[3] == "  base model  a local folder"
     assert lines[4] == "  posts       761 from sample"
     assert lines[5].startswith("  W&B         offline: ")
+    assert lines[6] == (
+        "  W&B gets    nothing now; with a sync full: every kept post with its split, and the ids of all that were "
+        "read (--dataset-artifact full|ids|none)"
+    )
+    note = f"      note: Weights & Biases has nothing of this; to upload it: hub-publisher sync {SAMPLE}"
+    assert lines.count(note) == 1
 
 
 def test_the_model_loads_without_a_word(published: Published) -> None:

@@ -78,10 +78,13 @@ def _pipeline(inputs: Inputs) -> Figure:
 def _versions(inputs: Inputs) -> dict[str, str]:
     """What the tracker calls the posts, the training data and the base model, as far as it recorded them."""
     preprocess, train = inputs.runs.get("preprocess"), inputs.runs.get("train")
-    data = preprocess.artifacts if preprocess else {}
-    brought = {name: version for name, version in (train.inputs if train else {}).items() if name not in data}
-    kinds = {"the posts": preprocess.inputs if preprocess else {}, "the training data": data, "the base model": brought}
-    return {name: f"W&B artifact {next(iter(kind.values()))[:_MAX_DIGEST]}" for name, kind in kinds.items() if kind}
+    kinds: dict[str, list[str | None]] = {
+        "the posts": [*preprocess.inputs.values()] if preprocess else [],
+        "the training data": [*preprocess.artifacts.values()] if preprocess else [],
+        # The run may name another one that stood in for it before.
+        "the base model": [train.inputs.get(inputs.training.base_model.artifact_name)] if train else [],
+    }
+    return {name: f"W&B artifact {kind[0][:_MAX_DIGEST]}" for name, kind in kinds.items() if kind and kind[0]}
 
 
 def _graph(axes: Any, boxes: list[tuple[str | None, ...]]) -> None:

@@ -19,7 +19,9 @@ _BARE_HOSTS = (
 )
 # Each begins with a set of letters: that lets the search skip through text without them.
 _LINK = re.compile(rf"[hHfF](?i:ttps?|tp)://{_TAIL}|[hH](?i:ttps?):?/?…")
-_BARE_LINK = re.compile(rf"(?<![A-Za-z0-9@._/-])(?:(?:{_BARE_HOSTS})/|www\.[A-Za-z0-9-]+\.){_TAIL}", re.IGNORECASE)
+_BARE_LINK = re.compile(
+    rf"(?:(?<![A-Za-z0-9@._/-])(?:{_BARE_HOSTS})/|(?<![A-Za-z0-9@_])www\.[A-Za-z0-9-]+\.){_TAIL}", re.IGNORECASE
+)
 
 _CLOSING = {
     "(": ")", "[": "]", "{": "}", "<": ">", "（": "）", "【": "】", "「": "」", "『": "』", "«": "»", "»": "«",

@@ -99,7 +99,7 @@ def knows_inputs(config: Config, tracking: Tracking, training: Training) -> bool
     if "train" not in tracking.runs or "preprocess" not in tracking.runs:
         return True
     data, inputs = tracking.runs["preprocess"].artifacts, tracking.runs["train"].inputs
-    base, name = results.pretrained_model(config, training.base_model).name, train_dataset_name(config)
+    base, name = training.base_model.artifact_name, train_dataset_name(config)
     return base in inputs and inputs.get(name, "not used") == data.get(name, "not there")
 
 

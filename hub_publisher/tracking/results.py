@@ -1,6 +1,5 @@
 """The numbers, rows and artifacts that the runs are filled with, from the stages' records."""
 
-import re
 from collections import Counter
 from typing import Any
 
@@ -101,7 +100,7 @@ def sample_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
 
 def pretrained_model(config: Config, base: BaseModelRecord) -> ArtifactFiles:
     """The base model by its address on the Hub, at its revision where that is known; a local folder by its facts."""
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", base.hub_id or base.requested)
+    name = base.artifact_name
     facts = base.model_dump(exclude={"notes"}, exclude_none=True)
     if base.hub_id is None:
         files = {"model.json": facts_file(config, "pretrained-model.json", facts)}
