@@ -77,6 +77,8 @@ def train(run_dir: Path, request: dict[str, Any], rapl: Path = RAPL) -> None:
             if progress.step < run.num_steps:
                 checkpointer.save_if_due()
     finish(run, request, energy)
+    # Were one to fail while it ends, its launcher would end process 0 too, which may still be writing the model.
+    run.accelerator.wait_for_everyone()
     run.accelerator.end_training()
 
 
