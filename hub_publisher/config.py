@@ -22,63 +22,129 @@ _HANDLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@-]{0,98}[A-Za-z0-9_])?")
 _REPO_NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
 
 
-def _option(default: Any, help: str) -> Any:
-    """A field whose help text, with its unit, becomes the help of the command-line flag of the same name."""
-    return field(default=default, metadata={"help": help})
+def _option(default: Any, help: str, decides: str = "", used_by: str = "", kind: str = "") -> Any:
+    """A setting: its help text, with its unit, is that of the flag of the same name.
+
+    `decides` names the stages whose results change with it, which makes it part of their fingerprints; `used_by` those
+    that take it without a change of their result. `kind` is "hyperparameter", "sampling" or "" for any other.
+    """
+    metadata = {"help": help, "decides": tuple(decides.split()), "used_by": tuple(used_by.split()), "kind": kind}
+    return field(default=default, metadata=metadata)
+
+
+def _hyperparameter(default: Any, help: str, decides: str = "finetune") -> Any:
+    """A setting of the training, which the card's table of hyperparameters shows."""
+    return _option(default, help, decides, kind="hyperparameter")
+
+
+def _sampling(default: Any, help: str, used_by: str = "") -> Any:
+    """A setting of what the finished model is asked to write."""
+    return _option(default, help, "evaluate", used_by, kind="sampling")
+
+
+_ON_A_HUB = "finetune evaluate snippet card push loadback"  # which Hub it is decides which base model may be had
+_EVERYWHERE = f"fetch curate {_ON_A_HUB}"
+STAGE_NAMES = tuple(_EVERYWHERE.split())  # of the table of stages, in its order; known here without loading it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """One publication. Raises UsageError when a value makes no sense; the message names the flag."""
 
-    handle: str = field(metadata={"help": "Account whose posts become the model."})
+    handle: str = field(metadata={"help": "Account whose posts become the model.", "decides": ("fetch", "card")})
 
-    archive: Path | None = _option(None, "X data archive: the zip, its unzipped folder, or a bare tweets.js.")
-    from_path: Path | None = _option(None, "File of posts: .jsonl, .json, .csv, .parquet or .txt.")
-    text_column: str | None = _option(None, "Column that holds the text, when it cannot be told from its name.")
+    archive: Path | None = _option(
+        None, "X data archive: the zip, its unzipped folder, or a bare tweets.js.", used_by="fetch"
+    )
+    from_path: Path | None = _option(None, "File of posts: .jsonl, .json, .csv, .parquet or .txt.", used_by="fetch")
+    text_column: str | None = _option(
+        None, "Column that holds the text, when it cannot be told from its name.", decides="fetch"
+    )
 
-    hub: str = _option("auto", "Where to publish: local, huggingface.co, a URL, or auto (huggingface.co with a token).")
-    namespace: str | None = _option(None, "User or organisation to publish under [default: the token's user].")
-    repo_name: str | None = _option(None, "Repository name [default: the handle, lower case].")
-    private: bool = _option(False, "Publish as a private repository.")
+    hub: str = _option(
+        "auto",
+        "Where to publish: local, huggingface.co, a URL, or auto (huggingface.co with a token).",
+        used_by=_ON_A_HUB,
+    )
+    namespace: str | None = _option(
+        None, "User or organisation to publish under [default: the token's user].", used_by=_ON_A_HUB
+    )
+    repo_name: str | None = _option(None, "Repository name [default: the handle, lower case].", used_by=_EVERYWHERE)
+    private: bool = _option(False, "Publish as a private repository.", decides="push", used_by="snippet card loadback")
 
-    base_model: str = _option("openai-community/gpt2", "Causal LM to start from: Hub id, folder, or smollm2-135m.")
-    base_revision: str | None = _option(None, "Branch, tag or commit of the base model on the Hub.")
+    base_model: str = _option(
+        "openai-community/gpt2",
+        "Causal LM to start from: Hub id, folder, or smollm2-135m.",
+        decides="finetune",
+        used_by="evaluate",
+    )
+    base_revision: str | None = _option(
+        None, "Branch, tag or commit of the base model on the Hub.", decides="finetune", used_by="evaluate"
+    )
 
-    min_posts: int = _option(50, "Refuse to train on fewer kept posts than this.")
-    heldout_ratio: float = _option(0.1, "Share of the kept posts, the newest, that is only ever used to evaluate.")
-    max_post_tokens: int = _option(512, "Posts longer than this many tokens are cut.")
+    min_posts: int = _option(50, "Refuse to train on fewer kept posts than this.", decides="curate")
+    heldout_ratio: float = _option(
+        0.1, "Share of the kept posts, the newest, that is only ever used to evaluate.", decides="curate"
+    )
+    max_post_tokens: int = _hyperparameter(
+        512, "Posts longer than this many tokens are cut.", decides="finetune evaluate"
+    )
 
     # Measured on the bundled sample (580 posts, a 135M model), held-out loss after one pass, base model at 4.94:
     # 2e-4 with 10 % warm-up and 512 tokens a batch 3.76; 3e-4 with 5 % and 512 tokens 3.89, with 1,024 tokens 4.07.
     # Two passes at 3e-4 and 1,024 tokens 3.78 after the first, 3.81 after the second; at 1.5e-4 3.83 and 3.80.
-    learning_rate: float = _option(2e-4, "Peak learning rate of AdamW.")
-    warmup_ratio: float = _option(0.1, "Share of the optimizer steps spent warming up.")
-    weight_decay: float = _option(0.0, "Weight decay of AdamW.")
-    max_grad_norm: float = _option(1.0, "Gradients are clipped to this norm.")
-    num_epochs: int = _option(1, "Passes over the posts at most; training stops early when it gets worse.")
-    tokens_per_batch: int = _option(512, "Tokens in one optimizer step, padding included, over all processes.")
-    gradient_accumulation_steps: int = _option(1, "Micro-batches that make up one optimizer step.")
-    seed: int = _option(42, "Seed of the split, the order of the posts and the samples.")
-    dtype: str = _option("bfloat16", "Number format of the published weights: bfloat16 or float32.")
-    checkpoint_seconds: float = _option(120.0, "Seconds between checkpoints that a killed training goes on from.")
-    num_processes: int | None = _option(None, "Training processes [default: one per GPU, or one on CPU].")
-    accelerate_config: Path | None = _option(None, "Accelerate configuration file, as `accelerate config` writes it.")
+    learning_rate: float = _hyperparameter(2e-4, "Peak learning rate of AdamW.")
+    warmup_ratio: float = _hyperparameter(0.1, "Share of the optimizer steps spent warming up.")
+    weight_decay: float = _hyperparameter(0.0, "Weight decay of AdamW.")
+    max_grad_norm: float = _hyperparameter(1.0, "Gradients are clipped to this norm.")
+    num_epochs: int = _hyperparameter(1, "Passes over the posts at most; training stops early when it gets worse.")
+    tokens_per_batch: int = _hyperparameter(
+        512, "Tokens in one optimizer step, padding included, over all processes.", decides="finetune evaluate"
+    )
+    gradient_accumulation_steps: int = _hyperparameter(1, "Micro-batches that make up one optimizer step.")
+    seed: int = _hyperparameter(
+        42,
+        "Seed of the split, the order of the posts and the samples.",
+        decides="curate finetune evaluate snippet loadback",
+    )
+    dtype: str = _hyperparameter(
+        "bfloat16", "Number format of the published weights: bfloat16 or float32.", decides="finetune evaluate snippet"
+    )
+    checkpoint_seconds: float = _option(
+        120.0, "Seconds between checkpoints that a killed training goes on from.", used_by="finetune"
+    )
+    num_processes: int | None = _option(
+        None, "Training processes [default: one per GPU, or one on CPU].", used_by="finetune"
+    )
+    accelerate_config: Path | None = _option(
+        None, "Accelerate configuration file, as `accelerate config` writes it.", used_by="finetune"
+    )
 
-    prompts: tuple[str, ...] = _option(
+    prompts: tuple[str, ...] = _sampling(
         ("My dream is", "Today I", "The best thing about", "Nobody tells you that"),
         "Prompt of the samples and of the widget; repeat it for several.",
+        used_by="finetune",
     )
-    num_samples: int = _option(5, "Samples shown for each prompt.")
-    num_measured_samples: int = _option(100, "Samples drawn from each model, over all prompts, to measure copying.")
-    temperature: float = _option(1.0, "Sampling temperature.")
-    top_p: float = _option(0.95, "Share of the probability mass that sampling draws from.")
+    num_samples: int = _sampling(5, "Samples shown for each prompt.")
+    num_measured_samples: int = _sampling(100, "Samples drawn from each model, over all prompts, to measure copying.")
+    temperature: float = _sampling(1.0, "Sampling temperature.")
+    top_p: float = _sampling(0.95, "Share of the probability mass that sampling draws from.")
 
-    contact: str | None = _option(None, "Where people ask for removal: an https:// address or an e-mail address.")
-    dataset: str | None = _option(None, "Id of the posts' data set on the Hub, when they are published there.")
-    template: Path | None = _option(None, "Jinja template of the card, or a folder that replaces parts of ours.")
-    eval_results: Path | None = _option(None, "YAML file of benchmark results, published as .eval_results/.")
-    grid_intensity: float | None = _option(None, "Grams of CO2-equivalent per kWh of the electricity used here.")
+    contact: str | None = _option(
+        None, "Where people ask for removal: an https:// address or an e-mail address.", decides="card"
+    )
+    dataset: str | None = _option(
+        None, "Id of the posts' data set on the Hub, when they are published there.", decides="card"
+    )
+    template: Path | None = _option(
+        None, "Jinja template of the card, or a folder that replaces parts of ours.", used_by="card"
+    )
+    eval_results: Path | None = _option(
+        None, "YAML file of benchmark results, published as .eval_results/.", used_by="card"
+    )
+    grid_intensity: float | None = _option(
+        None, "Grams of CO2-equivalent per kWh of the electricity used here.", decides="card"
+    )
 
     wandb: str = _option("auto", "Weights & Biases: auto, online, offline or disabled.")
     wandb_project: str = _option("hub-publisher", "Weights & Biases project.")
@@ -87,8 +153,8 @@ class Config:
         None, "More trackers of Accelerate's for the metrics: tensorboard, trackio, mlflow ..."
     )
 
-    runs_dir: Path = _option(Path("runs"), "Folder that holds one folder for each publication.")
-    hub_dir: Path = _option(Path("runs/.hub"), "Folder of the local Hub's repositories.")
+    runs_dir: Path = _option(Path("runs"), "Folder that holds one folder for each publication.", used_by=_EVERYWHERE)
+    hub_dir: Path = _option(Path("runs/.hub"), "Folder of the local Hub's repositories.", used_by=_ON_A_HUB)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "handle", check_handle(self.handle))
@@ -116,7 +182,7 @@ def check_handle(handle: str) -> str:
     if not _HANDLE.fullmatch(bare):
         raise UsageError(
             f"{handle[:100]!r} is not a handle: letters, digits and _ . - @ only, 100 characters at most.",
-            "Name the account without spaces or slashes: make publish USER=lampkeeper_bot",
+            "Name the account without spaces or slashes: hub-publisher publish lampkeeper_bot",
         )
     return bare
 
@@ -140,7 +206,7 @@ def _check_names(config: Config) -> None:
     if "://" not in config.hub and config.hub not in ("auto", LOCAL, HUGGING_FACE):
         raise UsageError(
             f"--hub {config.hub!r} is neither local, huggingface.co nor a URL.",
-            "Try HUB=local or HUB=huggingface.co",
+            "Try --hub local or --hub huggingface.co",
         )
     for name, choices in (
         ("dtype", ("bfloat16", "float32")),
@@ -181,4 +247,21 @@ def _require(config: Config, name: str, holds: bool, rule: str) -> None:
         raise UsageError(f"--{name.replace('_', '-')} is {getattr(config, name)}, it must be {rule}.")
 
 
-FIELD_NAMES = frozenset(f.name for f in fields(Config))
+DEFAULTS: dict[str, Any] = {setting.name: setting.default for setting in fields(Config)}
+FIELD_NAMES = frozenset(DEFAULTS)
+
+
+def deciding(stage: str) -> tuple[str, ...]:
+    """The settings that the result of `stage` depends on."""
+    return tuple(setting.name for setting in fields(Config) if stage in setting.metadata["decides"])
+
+
+def taken_by(stage: str) -> tuple[str, ...]:
+    """The settings that the command of `stage` takes: those that decide its result, and those that it uses besides."""
+    used = {setting.name for setting in fields(Config) if stage in setting.metadata.get("used_by", ())}
+    return tuple(name for name in DEFAULTS if name != "handle" and (name in used or name in deciding(stage)))
+
+
+def of_kind(kind: str) -> tuple[str, ...]:
+    """The settings that are a "hyperparameter" of the training, or about "sampling"."""
+    return tuple(setting.name for setting in fields(Config) if setting.metadata.get("kind") == kind)

@@ -1,6 +1,7 @@
-"""The nouns the stages hand over, in pipeline order; RECORDS names the file under runs/<name>/ that each stage leaves.
+"""The nouns that the stages hand over, in pipeline order; RECORDS says which file each of them is in.
 
-Every record carries the fingerprint of what it was made from and is written last: if it is there, its stage is done.
+A stage makes a record of what it found out. The pipeline's runner adds what it was made from and what it left on disk,
+and writes it last: a record that is there, fits and is whole means that its stage is done.
 """
 
 from datetime import datetime
@@ -10,11 +11,12 @@ from pydantic import BaseModel, ConfigDict
 
 POSTS = "posts.jsonl"
 MODEL_DIR = "model"
-RECORDS = {
-    "fetch": "timeline-*.jsonl",  # first line: the record without its posts; then one post a line
-    "curate": "curation.json",  # beside posts.jsonl: one KeptPost a line
-    "finetune": "training.json",  # beside model/: weights, tokenizer, generation_config
-    "evaluate": "evaluation.json",
+TIMELINE = "timeline.jsonl"
+RECORDS = {  # stage -> the file under runs/<name>/ that holds its record
+    "fetch": "timeline.json",  # beside timeline.jsonl, one post a line
+    "curate": "curation.json",  # beside posts.jsonl, one KeptPost a line
+    "finetune": "training.json",  # beside model/: weights and tokenizer
+    "evaluate": "evaluation.json",  # beside model/generation_config.json
     "snippet": "snippet.json",
     "card": "card.json",  # beside model/README.md, model/manifest.json and model/figures/
     "push": "receipt.json",
@@ -26,10 +28,20 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class StageRecord(_Record):
-    """What a finished stage leaves."""
+class Output(_Record):
+    """A file that a stage left, as it was then."""
 
-    fingerprint: str  # of its configuration and the record it read
+    size: int  # bytes
+    sha256: str
+    mtime_ns: int  # the same time and size as then: taken for the same file, unless it is about to be published
+
+
+class StageRecord(_Record):
+    """What a finished stage leaves. The three fields here are the runner's, a stage does not set them."""
+
+    fingerprint: str = ""  # of its settings, of what it read and of its version
+    settings: dict[str, Any] = {}  # those that decided its result and are not the default
+    outputs: dict[str, Output] = {}  # by path in the publication's folder
 
 
 class Post(_Record):
@@ -57,7 +69,8 @@ class Timeline(StageRecord):
     escapes_html: bool = False  # the source writes &amp; &lt; &gt;
     may_share_texts: bool = True  # False when the source's terms forbid handing its texts on
     notes: tuple[str, ...] = ()  # what a reader of the data should know, one sentence each
-    posts: tuple[Post, ...] = ()
+    num_posts: int = 0
+    posts: tuple[Post, ...] = ()  # in memory; on disk they are in timeline.jsonl, one a line
 
 
 class KeptPost(_Record):
@@ -84,6 +97,18 @@ class Account(_Record):
     num_kept: int
 
 
+class PostStatistics(_Record):
+    """What the kept posts say as a whole. Lengths are in characters; no text of a post is in here."""
+
+    per_month: dict[str, int]  # "2017-01" -> kept posts, in order of time, months without posts included
+    shortest: int
+    median: int
+    longest: int
+    first_bin: int  # length at which the first bin begins
+    bin_width: int
+    bins: tuple[int, ...]  # kept posts in each bin; the longest hundredth of the posts is in the last one
+
+
 class Curation(StageRecord):
     """What was kept of the timelines, why the rest was not, and how it was split."""
 
@@ -99,6 +124,7 @@ class Curation(StageRecord):
     split_by: str  # "time" or "hash"
     may_share_texts: bool
     notes: tuple[str, ...] = ()
+    posts: PostStatistics
     posts_sha256: str  # of posts.jsonl
 
 
@@ -152,14 +178,15 @@ class Training(StageRecord):
     num_train_tokens: int  # BOS and EOS included, one pass
     padding_ratio: float  # padding / all tokens computed, over the whole training
     num_cut_posts: int  # longer than max_post_tokens
+    max_new_tokens: int  # that nearly all posts fit in: how long a sample may become
     train_seconds: float
     peak_memory_bytes: int
     hardware: str  # e.g. "2 CPU cores (AMD EPYC)", "1 x NVIDIA H100"
     num_processes: int
     mixed_precision: str  # "no" or "bf16"
     versions: dict[str, str]  # package -> version
-    energy_joules: float | None = None  # of the whole training as the hardware's own counters say, None without any
-    energy_source: str | None = None  # which counters: "Intel RAPL (package-0, dram)"
+    energy_joules: float | None = None  # as the hardware's own counters say; None without any, or once interrupted
+    energy_source: str | None = None  # which counters: "RAPL (package-0, dram)"
     weights_sha256: str  # of model/model.safetensors (of its index when sharded)
 
 
@@ -245,10 +272,7 @@ class Snippet(StageRecord):
 
 
 class Card(StageRecord):
-    """The rendered model card: SHA-256 of every file it consists of, by path in the repository."""
-
-    files: dict[str, str]
-    missing_fonts: tuple[str, ...] = ()  # kinds of characters that the social preview could not be drawn with
+    """The rendered model card: its outputs are README.md, its figures and manifest.json."""
 
 
 class Receipt(StageRecord):
@@ -273,28 +297,3 @@ class LoadBack(StageRecord):
     texts: tuple[str, ...]  # prompt included, as the pipeline returns them
     stderr: str  # anything the pipeline printed besides; empty when it was silent
     seconds: float
-
-
-class TrackedRun(_Record):
-    """One Weights & Biases run. `url` is what the client reported while online, or after a sync, else None."""
-
-    run_id: str
-    url: str | None = None
-    directory: str | None = None  # of the client's own files, relative to the publication's folder
-    finished: bool = False
-    uploading: bool = False  # an upload of an offline run was begun: the server may have a part of it
-    artifacts: dict[str, str] = {}  # name -> version on the server ("v0"), or digest of the contents while offline
-    inputs: dict[str, str] = {}  # the same for the artifacts that the run was made from
-    recorded: str | None = None  # fingerprint of the records whose tables and artifacts the server has confirmed
-
-
-class Tracking(_Record):
-    """How this publication is tracked: tracking.json. `runs` is keyed by job type: "preprocess", "train"."""
-
-    mode: str  # "online", "offline" or "disabled"
-    reason: str  # one line: why this mode
-    project: str
-    entity: str | None = None
-    publication: str = ""  # drawn once, so that the ids of its runs are of no other publication
-    dataset_artifact: str = "full"  # what the server may hold of the posts: "full", "ids" or "none"
-    runs: dict[str, TrackedRun] = {}

@@ -24,7 +24,7 @@ os.environ.update(_CLEAN)
 # A shell starts what runs in the background deaf to Ctrl-C, and its children inherit that; the tests press Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest.register_assert_rewrite("tracking_helpers")  # its assertions, too, show what they compare
+pytest.register_assert_rewrite("tests.helpers")  # its assertions, too, show what they compare
 
 from huggingface_hub import HfApi  # noqa: E402
 
@@ -33,31 +33,30 @@ from hub_publisher import localhub  # noqa: E402
 # What takes longest, first: pytest-xdist hands out whole files, in this order, so that what comes last is short. Within
 # a file the tests share what is made once for it.
 _LONGEST_FIRST = (
-    "test_pipeline.py",
-    "test_finetune.py",
-    "test_push_faults.py",
-    "test_tracking_online.py",
-    "test_tracking_sync.py",
-    "test_tracked_publication.py",
-    "test_javascript_parsers.py",
-    "test_localhub_worker.py",
-    "test_energy_training.py",
-    "test_verify.py",
-    "test_snippet.py",
-    "test_localhub_browser.py",
-    "test_tracking.py",
-    "test_refresh.py",
-    "test_publish_again.py",
-    "test_social.py",
-    "test_escape.py",
-    "test_cli.py",
+    "pipeline/test_pipeline.py",
+    "pipeline/test_runner.py",
+    "finetune/test_finetune.py",
+    "hub/test_push_faults.py",
+    "tracking/test_online.py",
+    "tracking/test_sync.py",
+    "tracking/test_tracked_publication.py",
+    "readme/test_javascript_parsers.py",
+    "localhub/test_worker.py",
+    "pipeline/test_verify.py",
+    "card/test_snippet.py",
+    "localhub/test_browser.py",
+    "tracking/test_tracking.py",
+    "pipeline/test_refresh.py",
+    "pipeline/test_publish_again.py",
+    "readme/test_escape.py",
+    "cli/test_cli.py",
 )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first."""
     places = {name: place for place, name in enumerate(_LONGEST_FIRST)}
-    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+    items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
 
 
 def pytest_unconfigure() -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import parse_eval_result_entries
-from published_cards import PublishedCard
 
 from hub_publisher.card import benchmarks
 from hub_publisher.errors import CardError
 from hub_publisher.localhub import LocalHub
-from hub_publisher.verify import FAILS, verify
+from hub_publisher.pipeline.verify import FAILS, verify
+from tests.helpers.published_cards import PublishedCard
 
 GOOD = """
 - dataset: {id: Idavidrein/gpqa, task_id: gpqa_diamond}

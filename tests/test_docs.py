@@ -1,18 +1,27 @@
-"""The documents say what is so: commands that exist, files that are there, help that is current."""
+"""The documents say what is so: commands that exist, files that are there, examples that run, help that is current."""
 
+import ast
+import inspect
 import re
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
-from hub_publisher import __version__
+from hub_publisher import __version__, sources
 from hub_publisher.cli import main
+from hub_publisher.pipeline.stages import STAGES
+from hub_publisher.records import RECORDS
 
 ROOT = Path(__file__).parent.parent
-README, CONTRIBUTING = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "CONTRIBUTING.md"))
-FENCES = re.findall(r"^```(\w*)\n(.*?)^```", README + CONTRIBUTING, re.DOTALL | re.MULTILINE)
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+README, CONTRIBUTING, *GUIDES = (path.read_text(encoding="utf-8") for path in DOCUMENTS)
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+FENCES = _FENCE.findall("\n".join((README, CONTRIBUTING, *GUIDES)))
 
 
 def shell_lines() -> list[str]:
@@ -24,7 +33,7 @@ def test_the_readme_is_short() -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("make")])
-def test_make_commands_of_the_readme_exist(line: str) -> None:
+def test_make_commands_of_the_documents_exist(line: str) -> None:
     targets = re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     words = line.split()
     assert words[1] in targets
@@ -34,7 +43,7 @@ def test_make_commands_of_the_readme_exist(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("hub-publisher")])
-def test_commands_and_flags_of_the_readme_exist(line: str) -> None:
+def test_commands_and_flags_of_the_documents_exist(line: str) -> None:
     words = line.split()
     command = main.commands[words[1]]
     flags = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
@@ -42,7 +51,7 @@ def test_commands_and_flags_of_the_readme_exist(line: str) -> None:
 
 
 def test_python_of_the_readme_compiles_and_imports_what_exists() -> None:
-    blocks = [text for kind, text in FENCES if kind == "python"]
+    blocks = [text for kind, text in _FENCE.findall(README) if kind == "python"]
     assert blocks
     for text in blocks:
         compile(text, "README.md", "exec")
@@ -62,18 +71,81 @@ def test_the_file_tree_is_the_one_on_disk() -> None:
 
 
 def test_every_stage_and_its_record_stand_in_the_readme() -> None:
-    from hub_publisher.records import RECORDS
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", README, re.MULTILINE)
+    assert [stage for stage, _ in rows] == list(RECORDS)
+    for stage, files in rows:
+        assert files.startswith(f"`{RECORDS[stage]}`") or stage == "card"  # whose page is what people look for
+        assert f"`{RECORDS[stage]}`" in files
 
-    for stage, record in RECORDS.items():
-        assert f"`{stage}`" in README
-        assert record.replace("*", "<handle>") in README
+
+def test_the_output_shown_in_the_readme_has_every_stage_in_order() -> None:
+    shown = re.findall(r"^\[(\d)/(\d)\] (\w+) +done in \d+ s$", README, re.MULTILINE)
+    assert shown == [(str(number), str(len(STAGES)), stage.name) for number, stage in enumerate(STAGES, 1)]
 
 
-def test_pictures_of_the_readme_exist() -> None:
-    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README)
-    assert pictures
-    for picture in pictures:
-        assert (ROOT / picture).stat().st_size < 500_000
+def test_the_picture_of_the_house_has_every_stage_and_every_record() -> None:
+    picture = (ROOT / "docs" / "house.svg").read_text(encoding="utf-8")
+    for number, stage in enumerate(STAGES, 1):
+        assert f">{number} {stage.name}</text>" in picture
+        assert f">{stage.file}</text>" in picture
+
+
+def test_the_floors_are_those_that_the_imports_are_held_to() -> None:
+    tree = ast.parse((ROOT / "tests" / "test_layers.py").read_text(encoding="utf-8"))
+    (layers,) = [
+        ast.literal_eval(line.value) for line in tree.body
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == "LAYERS"
+    ]  # fmt: skip
+    house = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `([a-z]+)(?:/|\.py)` \|", house, re.MULTILINE)
+    floors = {name: number for number, names in enumerate(layers, 1) for name in names}
+    assert {name: int(number) for number, name in rows} == floors
+
+
+def _tests_in(text: str) -> list[Callable[[Path], None]]:
+    """The tests that a block of a document defines."""
+    where: dict[str, Callable[[Path], None]] = {}
+    exec(compile(text, "add-a-source.md", "exec"), where)
+    return [value for name, value in where.items() if name.startswith("test_")]
+
+
+def test_the_source_in_the_guide_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    guide = (ROOT / "docs" / "add-a-source.md").read_text(encoding="utf-8")
+    module, choice, tests = [text for kind, text in _FENCE.findall(guide) if kind == "python"]
+    diary = ModuleType("hub_publisher.sources.diary")
+    monkeypatch.setitem(sys.modules, diary.__name__, diary)
+    exec(compile(module, "diary.py", "exec"), vars(diary))
+    scope = {**vars(sources), "diary": diary}
+    exec(compile(choice, "sources.py", "exec"), scope)
+    monkeypatch.setattr(sources, "_source_of", scope["_source_of"])
+    found = _tests_in(tests)
+    assert len(found) == 3
+    for number, test in enumerate(found):
+        (tmp_path / str(number)).mkdir()
+        test(tmp_path / str(number))
+
+
+def test_the_guide_changes_two_lines_of_what_is_there() -> None:
+    guide = (ROOT / "docs" / "add-a-source.md").read_text(encoding="utf-8")
+    (choice,) = [text for kind, text in _FENCE.findall(guide) if text.startswith("def _source_of")]
+    added = ['    if config.from_path and config.from_path.suffix == ".md":', "        return diary"]
+    there = inspect.getsource(sources._source_of).splitlines()
+    assert [line for line in choice.splitlines() if line not in added] == there
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_pictures_lead_to_files(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
+        if "://" not in link:
+            assert (document.parent / link).stat().st_size < 500_000, link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_named_in_the_documents_exist(document: Path) -> None:
+    prose = _FENCE.sub("", document.read_text(encoding="utf-8"))
+    for name in re.findall(r"`((?:hub_publisher|tests|templates)/[\w./-]+)`", prose):
+        is_example = "diary" in name or "wordcount" in name  # what the guides add, and their tests make
+        assert (ROOT / name).exists() or is_example, name
 
 
 def test_the_changelog_has_this_version_or_unreleased() -> None:

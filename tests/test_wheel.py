@@ -21,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)], check=True)
     names = zipfile.ZipFile(wheel).namelist()
     assert "hub_publisher/templates/model_card.md.jinja" in names
-    assert "hub_publisher/sample/data/tweets.js" in names
+    assert "hub_publisher/sources/sample/data/tweets.js" in names
     return folder / "site"
 
 

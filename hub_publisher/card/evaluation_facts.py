@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hub_publisher.card import words
+from hub_publisher.card import formatting
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.records import Comparison, Interval, Memorisation, Metrics, TextStatistics
 
@@ -23,10 +23,10 @@ def evaluation(inputs: Inputs) -> dict[str, Any]:
         "confidence": _CONFIDENCE,
         "finding": _finding(base, tuned),
         **_comparison(inputs.evaluation.comparison, tuned.num_posts),
-        "num_posts": words.count(tuned.num_posts, "post"),
-        "num_tokens": words.count(tuned.num_tokens, "token"),
-        "num_bytes": words.count(tuned.num_bytes, "byte"),
-        "heldout_share": words.percent(inputs.curation.num_heldout, kept),
+        "num_posts": formatting.count(tuned.num_posts, "post"),
+        "num_tokens": formatting.count(tuned.num_tokens, "token"),
+        "num_bytes": formatting.count(tuned.num_bytes, "byte"),
+        "heldout_share": formatting.percent(inputs.curation.num_heldout, kept),
         "split_by": inputs.curation.split_by,
         "benchmarks": [_benchmark_row(entry) for entry in inputs.eval_results],
     }
@@ -50,14 +50,14 @@ def interval(bounds: Interval, decimals: int = 3) -> str:
 def _comparison(comparison: Comparison, num_posts: int) -> dict[str, str]:
     difference = f"{comparison.eval_loss_difference:+.3f}".replace("-", "−")
     return {
-        "better_on": f"{words.count(comparison.num_posts_better)} of {words.count(num_posts)}",
+        "better_on": f"{formatting.count(comparison.num_posts_better)} of {formatting.count(num_posts)}",
         "difference": f"{difference} nats per token ({interval(comparison.eval_loss_difference_interval)})",
-        "num_resamples": words.count(comparison.num_resamples),
+        "num_resamples": formatting.count(comparison.num_resamples),
     }
 
 
 def _finding(base: Metrics, tuned: Metrics) -> str:
-    before, after = words.significant(base.perplexity), words.significant(tuned.perplexity)
+    before, after = formatting.significant(base.perplexity), formatting.significant(tuned.perplexity)
     if tuned.perplexity < base.perplexity:
         return f"Fine-tuning lowered the perplexity of posts it had not seen from {before} to {after}."
     return f"Fine-tuning did not lower the perplexity of posts it had not seen: {before} before, {after} after."
@@ -81,11 +81,14 @@ def memorisation(inputs: Inputs) -> dict[str, Any]:
     return {
         "finding": _copying(measured),
         "copy_words": measured.copy_words,
-        "num_words": words.count(measured.num_words, "word"),
+        "num_words": formatting.count(measured.num_words, "word"),
         "rows": [
-            ("Texts", *(words.count(each.num_texts) for each in sets)),
+            ("Texts", *(formatting.count(each.num_texts) for each in sets)),
             (f"That repeat {measured.copy_words} words in a row of a training post", *map(_copied, sets)),
-            ("Longest run shared with a training post, in words", *(words.count(each.longest_copy) for each in sets)),
+            (
+                "Longest run shared with a training post, in words",
+                *(formatting.count(each.longest_copy) for each in sets),
+            ),
             *(
                 (f"Runs of {n} words that stand in no training post", *(_share(each.novelty, n) for each in sets))
                 for n in sorted(measured.tuned.novelty)
@@ -99,11 +102,13 @@ def memorisation(inputs: Inputs) -> dict[str, Any]:
 
 
 def _copied(statistics: TextStatistics) -> str:
-    return f"{words.count(statistics.num_copied)} ({words.percent(statistics.num_copied, statistics.num_texts)})"
+    return (
+        f"{formatting.count(statistics.num_copied)} ({formatting.percent(statistics.num_copied, statistics.num_texts)})"
+    )
 
 
 def _share(shares: dict[int, float], n: int) -> str:
-    return words.percent(shares[n], 1) if n in shares else ""
+    return formatting.percent(shares[n], 1) if n in shares else ""
 
 
 def _copying(measured: Memorisation) -> str:
@@ -111,9 +116,9 @@ def _copying(measured: Memorisation) -> str:
     tuned, base, heldout = measured.tuned, measured.base, measured.heldout
     points = f"{100 * measured.excess:+.1f}".replace("-", "−")
     return (
-        f"Of {words.count(tuned.num_texts, 'text')} it wrote {words.count(tuned.num_copied)} repeat "
+        f"Of {formatting.count(tuned.num_texts, 'text')} it wrote {formatting.count(tuned.num_copied)} repeat "
         f"{measured.copy_words} or more words in a row of a training post. By chance and habit alone, "
-        f"{words.count(base.num_copied)} of {words.count(base.num_texts)} by its base model do, and "
-        f"{words.count(heldout.num_copied)} of {words.count(heldout.num_texts, 'held-out post')}: "
+        f"{formatting.count(base.num_copied)} of {formatting.count(base.num_texts)} by its base model do, and "
+        f"{formatting.count(heldout.num_copied)} of {formatting.count(heldout.num_texts, 'held-out post')}: "
         f"an excess of {points} percentage points over the larger of the two."
     )

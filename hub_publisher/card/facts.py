@@ -4,13 +4,12 @@ One function for each section, named as its partial in templates/card/. Strings 
 escapes them. training_facts.py has the sections about the data, the training and its outcome.
 """
 
-from dataclasses import fields
 from typing import Any
 
 from hub_publisher import __version__
-from hub_publisher.card import words
+from hub_publisher.card import formatting
 from hub_publisher.card.inputs import Inputs
-from hub_publisher.config import BUNDLED_BASE_MODEL, Config
+from hub_publisher.config import BUNDLED_BASE_MODEL, DEFAULTS
 from hub_publisher.readme.escape import NAME_LIMIT, TEXT_LIMIT, Safe, link, shorten, visible
 from hub_publisher.records import Account, Samples
 
@@ -29,17 +28,19 @@ def identity(inputs: Inputs) -> dict[str, Any]:
         "name": display_name(accounts),
         "kind": "AI BOT" if len(accounts) == 1 else "AI CYBORG",
         "handles": Safe(", ".join(link(f"@{account.handle}", account.profile_url) for account in accounts)),
-        "plain_handles": words.listing([f"@{account.handle}" for account in accounts]),
+        "plain_handles": formatting.listing([f"@{account.handle}" for account in accounts]),
         "is_invented": all(account.source == "sample" for account in accounts),
-        "num_posts": words.count(inputs.curation.num_train, "post"),
-        "origins": words.listing(list(dict.fromkeys(_origin(account) for account in accounts))),
+        "num_posts": formatting.count(inputs.curation.num_train, "post"),
+        "origins": formatting.listing(list(dict.fromkeys(_origin(account) for account in accounts))),
         "has_avatar": inputs.has_avatar,
     }
 
 
 def display_name(accounts: tuple[Account, ...]) -> str:
     """The accounts' names as a reader knows them, each cut to a decent length."""
-    return words.listing([shorten(visible(account.display_name, account.handle), NAME_LIMIT) for account in accounts])
+    return formatting.listing(
+        [shorten(visible(account.display_name, account.handle), NAME_LIMIT) for account in accounts]
+    )
 
 
 def use(inputs: Inputs) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def use(inputs: Inputs) -> dict[str, Any]:
     return {
         "code": inputs.snippet.code.rstrip("\n"),
         "printed": "\n".join(_WITHHELD_OUTPUT if text is None else shorten(text, TEXT_LIMIT) for text in printed),
-        "num_printed": words.count(len(printed), "text"),
+        "num_printed": formatting.count(len(printed), "text"),
         "names_dtype": "dtype=" in inputs.snippet.code,
         "settings": settings(inputs),
         "is_on_hugging_face": inputs.is_on_hugging_face,
@@ -67,7 +68,7 @@ def samples(inputs: Inputs) -> dict[str, Any]:
     return {
         "groups": groups,
         "seeds": _seeds(inputs.evaluation.seed, len(groups)),
-        "num_each": words.count(max((len(group["rows"]) for group in groups), default=0), "text"),
+        "num_each": formatting.count(max((len(group["rows"]) for group in groups), default=0), "text"),
         "num_withheld": texts.count(None),
         "num_texts": len(texts) - texts.count(""),
         "copy_words": inputs.evaluation.memorisation.copy_words,
@@ -120,7 +121,7 @@ def reproduce_command(inputs: Inputs) -> str:
         arguments.append(f"BASE_MODEL={BUNDLED_BASE_MODEL}")
     elif base.hub_id is None:
         arguments.append("BASE_MODEL=base-model-folder")
-    elif base.requested != _DEFAULTS["base_model"]:
+    elif base.requested != DEFAULTS["base_model"]:
         arguments.append(f"BASE_MODEL={base.requested}")
     settings = [f"HUB_PUBLISHER_{name.upper()}={value}" for name, value in _settings(inputs).items()]
     return " ".join([*settings, "make publish", *arguments])
@@ -136,6 +137,3 @@ def _settings(inputs: Inputs) -> dict[str, Any]:
 
 def _origin(account: Account) -> str:
     return _ORIGINS.get(account.source, f"fetched through {account.source}")
-
-
-_DEFAULTS = {field.name: field.default for field in fields(Config)}

@@ -1,7 +1,8 @@
 """The card's pictures, drawn from the records: from what to what, the loss, posts per month, lengths, what was dropped.
 
-Every figure is a PNG without background, in colours that stand out on a white page and on the Hub's dark one, with an
-alt text that says what there is to see. Same records, same bytes: no dates, and fonts from matplotlib itself.
+Every figure is a PNG without background, in colours that stand out on a white page and on the Hub's dark one, with a
+title and an alt text that says what there is to see. Same records, same bytes: no dates, and fonts from matplotlib
+itself.
 """
 
 import io
@@ -9,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hub_publisher.card import words
+from hub_publisher.card import formatting
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.card.training_facts import drop_label
 
@@ -45,7 +46,7 @@ def _pipeline(inputs: Inputs) -> Figure:
     """Posts to model as one goes from the other, after huggingtweets' figure, and what the tracker recorded."""
     curation, training, result = inputs.curation, inputs.training, inputs.evaluation
     downloaded, kept, learnt, heldout = (
-        words.count(number)
+        formatting.count(number)
         for number in (
             sum(account.num_downloaded for account in curation.accounts),
             curation.num_train + curation.num_heldout,
@@ -53,8 +54,8 @@ def _pipeline(inputs: Inputs) -> Figure:
             curation.num_heldout,
         )
     )
-    steps = words.count(training.num_steps, "step")
-    before, after = (words.significant(metrics.perplexity) for metrics in (result.base, result.tuned))
+    steps = formatting.count(training.num_steps, "step")
+    before, after = (formatting.significant(metrics.perplexity) for metrics in (result.base, result.tuned))
     base = (training.base_model.hub_id or "a local folder").rpartition("/")[2]
     versions = _versions(inputs)
     boxes = [
@@ -71,8 +72,8 @@ def _pipeline(inputs: Inputs) -> Figure:
         f"{after}."
     )
     if versions:
-        alt += f" Recorded: {words.listing([f'{kind} as {version}' for kind, version in versions.items()])}."
-    return Figure(_png(lambda axes: _graph(axes, boxes), 2.6), alt)
+        alt += f" Recorded: {formatting.listing([f'{kind} as {version}' for kind, version in versions.items()])}."
+    return Figure(_png("How this model was made", lambda axes: _graph(axes, boxes), 2.9), alt)
 
 
 def _versions(inputs: Inputs) -> dict[str, str]:
@@ -137,12 +138,13 @@ def _loss(inputs: Inputs) -> Figure | None:
         axes.legend(frameon=False, labelcolor=TEXT, fontsize=9)
 
     smooth = _smooth([point.loss for point in log])
-    steps = words.count(log[-1].step, "step")
+    steps = formatting.count(log[-1].step, "step")
     alt = f"Training loss went from {log[0].loss:.2f} to {smooth[-1]:.2f} nats per token in {steps}"
     best = next((point for point in evals if point.epoch == inputs.training.best_epoch), None)
     if best and best is not evals[0]:
         alt += f"; held-out loss from {evals[0].eval_loss:.2f} to {best.eval_loss:.2f}, best after pass {best.epoch}"
-    return Figure(_png(curves, 3.4), f"{alt}.")
+    title = "Loss on training and held-out posts" if evals else "Loss on training posts"
+    return Figure(_png(title, curves, 3.7), f"{alt}.")
 
 
 def _smooth(values: list[float]) -> list[float]:
@@ -166,9 +168,10 @@ def _months(inputs: Inputs) -> Figure | None:
     busiest = max(months, key=lambda month: months[month])
     alt = (
         f"Posts kept from each month, {next(iter(months))} to {list(months)[-1]}: most in {busiest} "
-        f"({words.count(months[busiest])}), on average {words.significant(sum(months.values()) / len(months))} a month."
+        f"({formatting.count(months[busiest])}), on average "
+        f"{formatting.significant(sum(months.values()) / len(months))} a month."
     )
-    return Figure(_png(bars, 2.8), alt)
+    return Figure(_png("Posts kept, by month", bars, 3.1), alt)
 
 
 def _lengths(inputs: Inputs) -> Figure | None:
@@ -180,15 +183,15 @@ def _lengths(inputs: Inputs) -> Figure | None:
     def histogram(axes: Any) -> None:
         axes.bar(edges, posts.bins, width=0.9 * posts.bin_width, align="edge", color=ACCENT)
         last = edges[-1] + posts.bin_width
-        longer = f" (longer than {words.count(last - 1)}: in the last bar)" if posts.longest >= last else ""
+        longer = f" (longer than {formatting.count(last - 1)}: in the last bar)" if posts.longest >= last else ""
         axes.set(xlabel=f"characters{longer}", ylabel="posts kept")
         axes.yaxis.get_major_locator().set_params(integer=True)
 
     alt = (
-        f"Lengths of the kept posts: half have at most {words.count(posts.median, 'character')}, "
-        f"the longest has {words.count(posts.longest)}."
+        f"Lengths of the kept posts: half have at most {formatting.count(posts.median, 'character')}, "
+        f"the longest has {formatting.count(posts.longest)}."
     )
-    return Figure(_png(histogram, 2.8), alt)
+    return Figure(_png("How long the kept posts are", histogram, 3.1), alt)
 
 
 def _dropped(inputs: Inputs) -> Figure | None:
@@ -203,21 +206,22 @@ def _dropped(inputs: Inputs) -> Figure | None:
 
     def draw_bars(axes: Any) -> None:
         drawn = axes.barh(list(bars), list(bars.values()), color=[SECOND] * len(counts) + [ACCENT], height=0.7)
-        axes.bar_label(drawn, [words.count(number) for number in bars.values()], padding=4, color=TEXT, fontsize=9)
+        axes.bar_label(drawn, [formatting.count(number) for number in bars.values()], padding=4, color=TEXT, fontsize=9)
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.set(xlabel="posts")
 
     largest = max(counts, key=lambda label: counts[label])
     alt = (
-        f"Of {words.count(total, 'downloaded post')} {words.count(kept)} were kept ({words.percent(kept, total)}); "
-        f"the most frequent reason to drop one: {largest.lower()} ({words.count(counts[largest])})."
+        f"Of {formatting.count(total, 'downloaded post')} {formatting.count(kept)} were kept "
+        f"({formatting.percent(kept, total)}); the most frequent reason to drop one: {largest.lower()} "
+        f"({formatting.count(counts[largest])})."
     )
-    return Figure(_png(draw_bars, 0.9 + 0.32 * len(bars)), alt)
+    return Figure(_png("What became of the downloaded posts", draw_bars, 1.2 + 0.32 * len(bars)), alt)
 
 
-def _png(paint: Callable[[Any], None], height: float) -> bytes:
-    """Draw on fresh axes of `height` inches, in the house's style whatever the user's matplotlibrc says."""
+def _png(title: str, paint: Callable[[Any], None], height: float) -> bytes:
+    """Fresh axes below `title`, together `height` inches high, in the house's style whatever matplotlibrc says."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Page
@@ -228,7 +232,7 @@ def _png(paint: Callable[[Any], None], height: float) -> bytes:
         matplotlib.rcParams.update(_style())
         page = Page(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
         canvas = FigureCanvasAgg(page)
-        paint(page.add_subplot())
+        paint(page.add_subplot(title=title))
         canvas.draw()
     picture = Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
     # A palette: a third of the bytes, nothing lost that an eye could see.
@@ -241,6 +245,7 @@ def _style() -> Any:
     colours = {key: TEXT for key in ("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor")}
     lines = {key: LINE for key in ("axes.edgecolor", "xtick.color", "ytick.color")}
     spines = {"axes.spines.top": False, "axes.spines.right": False}
-    # matplotlib brings DejaVu Sans and prefers its own copy to the system's: the same letters everywhere.
+    titles = {"axes.titlelocation": "left", "axes.titlesize": 12, "axes.titleweight": "bold", "axes.titlepad": 10}
     clear = {"figure.facecolor": "none", "axes.facecolor": "none"}
-    return {"font.family": "DejaVu Sans", "font.size": 10, **colours, **lines, **spines, **clear}
+    # matplotlib brings DejaVu Sans and prefers its own copy to the system's: the same letters everywhere.
+    return {"font.family": "DejaVu Sans", "font.size": 10, **colours, **lines, **spines, **titles, **clear}

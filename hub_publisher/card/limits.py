@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hub_publisher.card import words
+from hub_publisher.card import formatting
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.card.metadata import shared_languages
 from hub_publisher.readme.hub_rules import LANGUAGES
@@ -18,7 +18,7 @@ def limitations(inputs: Inputs) -> list[str]:
 
 
 def _voice(inputs: Inputs) -> Iterator[str]:
-    names = words.listing([f"@{account.handle}" for account in inputs.curation.accounts])
+    names = formatting.listing([f"@{account.handle}" for account in inputs.curation.accounts])
     yield (
         f"It imitates how {names} wrote, not what is true: names, numbers, dates and events in its text are "
         "made up. Nothing in the text marks it as machine-written, so say that it is wherever you show it."
@@ -33,16 +33,16 @@ def _data(inputs: Inputs) -> Iterator[str]:
     curation, training = inputs.curation, inputs.training
     if curation.num_train < _FEW_POSTS:
         yield (
-            f"It saw {words.count(curation.num_train, 'post')} in training. With so few, the base model's own "
+            f"It saw {formatting.count(curation.num_train, 'post')} in training. With so few, the base model's own "
             "habits show through often, and phrases of the account come back."
         )
     if curation.last_post_at:
-        last = words.day(curation.last_post_at)
+        last = formatting.day(curation.last_post_at)
         yield f"The last post it saw is of {last}; what came after is unknown to it."
     if training.num_cut_posts:
         limit = inputs.training.hyperparameters.get("max_post_tokens")
         yield (
-            f"{words.count(training.num_cut_posts, 'post')} longer than "
+            f"{formatting.count(training.num_cut_posts, 'post')} longer than "
             f"{limit or 'the limit in'} tokens {'was' if training.num_cut_posts == 1 else 'were'} cut, so its "
             "longest texts may end without an ending."
         )
@@ -62,11 +62,11 @@ def _languages(inputs: Inputs) -> Iterator[str]:
     share = known.get(main[0], 0) / sum(known.values())
     if len(main) == 1 and share >= _NEARLY_ALL:
         yield (
-            f"{words.percent(known.get(main[0], 0), sum(known.values()))} of the posts with a known language are in "
-            f"{name}. In any other language expect little."
+            f"{formatting.percent(known.get(main[0], 0), sum(known.values()))} of the posts with a known language are "
+            f"in {name}. In any other language expect little."
         )
     elif len(main) > 1:
-        names = words.listing([LANGUAGES.get(code, code) for code in main])
+        names = formatting.listing([LANGUAGES.get(code, code) for code in main])
         yield f"The account writes in {names}; the model may change the language within a text."
 
 
@@ -74,7 +74,7 @@ def _base_model(inputs: Inputs) -> Iterator[str]:
     base = inputs.training.base_model
     yield (
         f"It starts from {base.hub_id or 'a base model'} with "
-        f"{words.millions(base.num_parameters)} parameters and inherits its knowledge, gaps and biases. What that "
+        f"{formatting.millions(base.num_parameters)} parameters and inherits its knowledge, gaps and biases. What that "
         "model was trained on is not part of this run's records."
     )
     if base.substituted_for:
@@ -90,8 +90,8 @@ def _measurement(inputs: Inputs) -> Iterator[str]:
         yield "On posts it had not seen it predicts no better than its base model: the training did not help."
     if tuned.num_posts < _FEW_HELDOUT_POSTS:
         yield (
-            f"The held-out figures rest on {words.count(tuned.num_posts, 'post')} "
-            f"({words.count(tuned.num_tokens, 'token')}); on others they would differ."
+            f"The held-out figures rest on {formatting.count(tuned.num_posts, 'post')} "
+            f"({formatting.count(tuned.num_tokens, 'token')}); on others they would differ."
         )
     if inputs.curation.split_by == "hash":
         yield (
@@ -104,11 +104,11 @@ def _measurement(inputs: Inputs) -> Iterator[str]:
 def _recitation(inputs: Inputs) -> Iterator[str]:
     """What it was caught repeating, and what that does not prove when it was not."""
     measured = inputs.evaluation.memorisation
-    copied, drawn = measured.tuned.num_copied, words.count(measured.tuned.num_texts, "text")
+    copied, drawn = measured.tuned.num_copied, formatting.count(measured.tuned.num_texts, "text")
     if copied:
         yield (
-            f"It can recite: {words.count(copied)} of {drawn} drawn from it repeated {measured.copy_words} or more "
-            "words in a row of a post it learned from. Look for that before you publish what it writes."
+            f"It can recite: {formatting.count(copied)} of {drawn} drawn from it repeated {measured.copy_words} or "
+            "more words in a row of a post it learned from. Look for that before you publish what it writes."
         )
     else:
         yield (

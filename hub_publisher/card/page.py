@@ -25,9 +25,9 @@ from hub_publisher.card import evaluation_facts, facts, training_facts
 from hub_publisher.card.figures import Figure
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.card.limits import limitations
-from hub_publisher.disk import sha256_of
 from hub_publisher.errors import CardError
 from hub_publisher.readme import escape, regions
+from hub_publisher.system.files import sha256_of
 
 TEMPLATE = "model_card.md.jinja"
 

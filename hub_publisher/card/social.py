@@ -1,257 +1,216 @@
 """The social preview: what people see where a link to the model is shared.
 
 1,200 x 630 pixels and opaque, since the sites that show it are neither light nor dark: who is imitated, that it is a
-bot, a prompt, and what the model wrote. Same input and same fonts, same bytes; the file holds nothing but pixels.
+bot, a prompt, and what the model wrote. Its font, DejaVu Sans, comes with matplotlib, so the picture is the same on
+every machine. Text that it cannot draw (`can_draw`) is left out whole: no boxes, no half sentences.
 """
 
 import io
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
-from hub_publisher.card import fonts, typeset
-from hub_publisher.card.fonts import Face, remedy
-from hub_publisher.card.typeset import Block
-from hub_publisher.readme.escape import TEXT_LIMIT, shorten, visible
+from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["Social", "draw", "remedy"]
+from hub_publisher.readme.escape import printable, shorten
+from hub_publisher.records import Samples
+
+__all__ = ["can_draw", "choose", "draw"]
 
 WIDTH, HEIGHT = 1200, 630  # 1.91:1, which the large sites show whole
 BACKGROUND, PANEL = "#1e2a44", "#fbf9f4"
 NAME, HANDLES = PANEL, "#c3cde0"  # on BACKGROUND
 MARK, ON_MARK = "#f2b84b", "#1e2a44"
 INK, PROMPT, ARROW = "#1b2233", "#2b5797", "#b8522a"  # on PANEL
-_MARGIN, _PADDING = 56, 44
-_AVATAR, _RING, _AVATAR_TOP, _MAX_AVATARS = 140, 4, 44, 3
-_PANEL_TOP, _PANEL_BOTTOM = 224, HEIGHT - 48
-_MARK_HEIGHT, _GAP = 52, 10
-_INDENT = 80  # of what the model wrote, for the arrow
-_LIMITS = {"name": 160, "handles": 120, "kind": 24, "prompt": 160, "text": 400}  # graphemes
-_FALLBACKS = {"name": "(no name)", "handles": "", "kind": "AI BOT", "prompt": "(no prompt)", "text": "(no text)"}
-_PAGE_COLOURS = 72  # a few, and what lies between each and its ground where letters have their edges
+# All lengths below are in pixels of a drawing of twice the size: halving it makes every edge smooth.
+_SCALE = 2
+_MARGIN, _PADDING, _INDENT = 112, 88, 130
+_PANEL_TOP, _PANEL_BOTTOM = 440, _SCALE * HEIGHT - 96
+_SMALL_AVATAR, _LARGE_AVATAR, _RING, _MAX_AVATARS = 280, 480, 8, 3  # large where no text is shown
+_LEADING = 1.3  # from baseline to baseline, as a part of the letters' size
+_LIMIT = 400  # characters
+_VARIATION_SELECTORS = {0xFE0E: None, 0xFE0F: None}  # ask for an emoji in colour or not; drawn alike here
 
 
 @dataclass(frozen=True)
-class Social:
-    """The picture, what it says for those who do not see it, and the kinds of characters that no font could draw."""
+class _Block:
+    """Lines, and the letters in which they fit."""
 
-    png: bytes
-    alt: str
-    missing: tuple[str, ...]
+    font: ImageFont.FreeTypeFont
+    lines: list[str]
+
+    @property
+    def height(self) -> float:
+        return len(self.lines) * _LEADING * self.font.size
 
 
-@dataclass(frozen=True)
-class _Style:
-    """Colour, baseline to baseline, and a stroke around the letters, both in ems.
+def can_draw(text: str) -> bool:
+    """Whether `text` looks as it should in DejaVu Sans, set letter by letter from left to right.
 
-    The stroke is there because a picture that is shown at a quarter of its size loses thin lines.
+    False for characters that the font lacks (CJK, most emoji), for right-to-left text, and for marks and joiners, which
+    have to be placed by a script's own rules.
     """
-
-    colour: str
-    leading: float
-    stroke: float
-
-
-_NAME, _HANDLES, _MARK = _Style(NAME, 1.2, 0.04), _Style(HANDLES, 1.3, 0.01), _Style(ON_MARK, 1.3, 0.045)
-_PROMPT, _TEXT = _Style(PROMPT, 1.3, 0.015), _Style(INK, 1.34, 0.018)
+    return all(
+        ord(char) in _covered()
+        and unicodedata.category(char)[0] not in "MC"
+        and unicodedata.bidirectional(char) not in ("R", "AL", "AN")
+        for char in _one_line(text)
+    )
 
 
-def draw(
-    avatar: bytes | None,
-    name: str,
-    handles: str,
-    kind: str,
-    prompt: str,
-    text: str,
-    faces: Sequence[Face] | None = None,
-) -> Social:
-    """The preview of a model that continued `prompt` with `text`; texts may hold anything.
+def choose(samples: Sequence[Samples]) -> tuple[str, str]:
+    """The first prompt for which it and its first text can be drawn, and that text; empty when there is none."""
+    told = ((group.prompt, text) for group in samples for text in group.tuned[:1] if text)
+    return next((pair for pair in told if all(map(can_draw, pair))), ("", ""))
 
-    `avatar` is what avatar.draw returns; without one, or when it is no picture, a robot stands in its place. Letters
-    come from `faces` alone, or when it is None from every font at hand. `remedy` says what to do about `missing`.
+
+def draw(avatar: bytes | None, name: str, handles: str, kind: str, prompt: str, text: str) -> bytes:
+    """PNG of the preview of a model that continued `prompt` with `text`; texts may hold anything.
+
+    `avatar` is what avatar.draw returns; without one, or when it is no picture, a robot stands in its place. Where
+    `name` cannot be drawn the handles take its place; where `prompt` or `text` cannot, neither is shown.
     """
-    given = {"name": name, "handles": handles, "kind": kind, "prompt": prompt, "text": text}
-    shown = {key: visible(fonts.one_line(given[key], _LIMITS[key]), _FALLBACKS[key]) for key in given}
-    chosen = fonts.choose(list(shown.values()), faces)
-    written = dict(zip(shown, chosen.texts, strict=True))
-    canvas, pictures = _Canvas(chosen.font), _pictures(avatar)
-    _portraits(canvas, pictures)
-    _header(canvas, written, _MARGIN + (pictures.width if pictures else _AVATAR) + 32)
-    _panel(canvas, written["prompt"], written["text"])
-    return Social(_png(canvas.picture(), pictures), _alt(given), chosen.missing)
+    page = Image.new("RGB", (_SCALE * WIDTH, _SCALE * HEIGHT), BACKGROUND)
+    names = [line for line in map(_drawable, (name, handles)) if line]
+    asked, answer = _drawable(prompt), _drawable(text)
+    has_panel = bool(answer) and can_draw(prompt)
+    side = _SMALL_AVATAR if has_panel else _LARGE_AVATAR
+    top = 88 if has_panel else (page.height - side) // 2
+    left = _MARGIN + _portraits(page, avatar, top, side) + 64
+    _header(ImageDraw.Draw(page), left, top + side / 2, side, names, _drawable(kind))
+    if has_panel:
+        _panel(ImageDraw.Draw(page), asked, answer)
+    file = io.BytesIO()
+    page.reduce(_SCALE).save(file, format="PNG", optimize=True)
+    return file.getvalue()
 
 
-def _alt(given: dict[str, str]) -> str:
-    full = {key: shorten(visible(text, _FALLBACKS[key]), TEXT_LIMIT) for key, text in given.items()}
-    whose = f"{full['name']} ({full['handles']})" if full["handles"] else full["name"]
-    return f"{whose}, {full['kind']}. Prompt: “{full['prompt']}” What the model wrote: “{full['text']}”"
+def _one_line(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", printable(text).translate(_VARIATION_SELECTORS)).split())
 
 
-class _Canvas:
-    """Shapes and text in pixels from the upper left corner, painted one over the other."""
-
-    def __init__(self, font: Any) -> None:
-        from matplotlib.backends.backend_agg import RendererAgg
-        from matplotlib.transforms import Affine2D
-
-        self.font = font
-        self._renderer = RendererAgg(WIDTH, HEIGHT, 72)  # 72 dots per inch: a point is a pixel
-        self._upside_down = Affine2D().scale(1, -1).translate(0, HEIGHT)
-        self.box(-1, -1, WIDTH + 2, HEIGHT + 2, 0, BACKGROUND)
-
-    def shape(self, path: Any, colour: str, stroke: float = 0, is_filled: bool = True) -> None:
-        """A matplotlib path, with a line of `stroke` pixels along it."""
-        from matplotlib.colors import to_rgb
-
-        pen = self._renderer.new_gc()
-        pen.set_foreground(colour)
-        pen.set_linewidth(stroke)
-        pen.set_joinstyle("round")
-        pen.set_capstyle("round")
-        pen.set_snap(False)
-        self._renderer.draw_path(pen, path, self._upside_down, to_rgb(colour) if is_filled else None)
-
-    def box(self, x: float, y: float, width: float, height: float, radius: float, colour: str) -> None:
-        """A filled rectangle with round corners."""
-        from matplotlib.patches import BoxStyle
-
-        self.shape(BoxStyle.Round(pad=0, rounding_size=radius)(x, y, width, height, 1), colour)
-
-    def disc(self, x: float, y: float, radius: float, colour: str) -> None:
-        """A filled circle around `x`, `y`."""
-        from matplotlib.path import Path
-
-        self.shape(Path.circle((x, y), radius), colour)
-
-    def line(self, points: Sequence[tuple[float, float]], colour: str, stroke: float) -> None:
-        """A line from point to point."""
-        from matplotlib.path import Path
-
-        self.shape(Path(points), colour, stroke, is_filled=False)
-
-    def write(self, block: Block, style: _Style, x: float, top: float, width: float, to_the_right: bool) -> None:
-        """The lines of `block` below `top`, from `x` on or, to the right, up to `x + width`."""
-        from matplotlib.transforms import Affine2D
-
-        for number, text in enumerate(block.lines):
-            line = typeset.outline(self.font, text, block.is_right_to_left)
-            # A line can be wider than its pieces were, measured one by one.
-            size = min(block.size, width / max(line.right - line.left, 0.01))
-            start = x + width - line.right * size if to_the_right else x - line.left * size
-            baseline = top + (number + 0.5) * style.leading * block.size + 0.35 * size
-            placed = line.path.transformed(Affine2D().scale(size, -size).translate(start, baseline))
-            self.shape(placed, style.colour, style.stroke * size)
-
-    def picture(self) -> Any:
-        """A Pillow image, RGB."""
-        from PIL import Image
-
-        return Image.frombytes("RGBA", (WIDTH, HEIGHT), bytes(self._renderer.buffer_rgba())).convert("RGB")
+def _drawable(text: str) -> str:
+    """`text` on one line of decent length, or nothing when it cannot be drawn."""
+    return shorten(_one_line(text), _LIMIT) if can_draw(text) else ""
 
 
-def _fit(canvas: _Canvas, text: str, style: _Style, width: float, height: float, sizes: range) -> Block:
-    return typeset.fit(canvas.font, text, width, height, sizes, style.leading)
+def _font_file(is_bold: bool) -> str:
+    import matplotlib
+
+    return f"{matplotlib.get_data_path()}/fonts/ttf/DejaVuSans{'-Bold' if is_bold else ''}.ttf"
 
 
-def _height(block: Block, style: _Style) -> float:
-    return len(block.lines) * block.size * style.leading
+@cache
+def _covered() -> frozenset[int]:
+    """The code points for which both weights have a glyph, but for the one that stands for what could not be read."""
+    from matplotlib.ft2font import FT2Font
+
+    regular, bold = (FT2Font(_font_file(is_bold)).get_charmap() for is_bold in (False, True))
+    return frozenset(regular.keys() & bold.keys() - {0xFFFD})
 
 
-def _portraits(canvas: _Canvas, pictures: Any) -> None:
-    """A ring for each avatar to lie on; where there is none, a robot."""
-    y = _AVATAR_TOP + _AVATAR / 2
-    for number in range(round(pictures.width / _AVATAR) if pictures else 1):
-        canvas.disc(_MARGIN + (number + 0.5) * _AVATAR, y, _AVATAR / 2 + _RING, HANDLES)
-    if pictures is None:
-        _robot(canvas, _MARGIN + _AVATAR / 2, y, _AVATAR, BACKGROUND, MARK)
+@cache
+def _font(size: int, is_bold: bool) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(_font_file(is_bold), size, layout_engine=ImageFont.Layout.BASIC)
 
 
-def _robot(canvas: _Canvas, x: float, y: float, size: float, colour: str, light: str) -> None:
-    """A head around `x`, `y` in a circle of diameter `size`: an antenna, two eyes, a mouth."""
-    unit = size / 140
-    canvas.line([(x, y - 36 * unit), (x, y - 20 * unit)], colour, 6 * unit)
-    canvas.disc(x, y - 40 * unit, 9 * unit, colour)
-    canvas.box(x - 38 * unit, y - 22 * unit, 76 * unit, 60 * unit, 18 * unit, colour)
+def _fit(text: str, width: float, height: float, sizes: Sequence[int], is_bold: bool = False) -> _Block:
+    """`text` in the largest of `sizes` (descending) in which it fits, else cut to an ellipsis in the last."""
+    for size in sizes:
+        font, most = _font(size, is_bold), max(int(height / (_LEADING * size)), 1)
+        lines = _lines(font, text, width)
+        if len(lines) <= most:
+            return _Block(font, lines)
+    last = lines[most - 1]
+    while last and font.getlength(last + "…") > width:
+        last = last[:-1]
+    return _Block(font, [*lines[: most - 1], last.rstrip(" ,;:") + "…"])
+
+
+def _lines(font: ImageFont.FreeTypeFont, text: str, width: float) -> list[str]:
+    """As many words on each line as there is room for; a word longer than a line is broken where the line ends."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width:
+            lines[-1] = longer
+            continue
+        lines += [""] * bool(lines[-1])
+        for char in word:
+            lines += [""] * (font.getlength(lines[-1] + char) > width)
+            lines[-1] += char
+    return lines
+
+
+def _write(pen: ImageDraw.ImageDraw, block: _Block, x: float, top: float, colour: str) -> None:
+    for number, line in enumerate(block.lines):
+        baseline = (number + 0.5) * _LEADING + 0.35  # in ems; capitals stand in the middle of their line
+        pen.text((x, top + baseline * block.font.size), line, fill=colour, font=block.font, anchor="ls")
+
+
+def _header(pen: ImageDraw.ImageDraw, left: float, middle: float, side: int, names: Sequence[str], kind: str) -> None:
+    """The first of `names`; below it the mark that this is a bot, and the second. `side` is the avatar's height."""
+    room = _SCALE * WIDTH - _MARGIN - left
+    largest, second = side * 3 // 7, side * 2 // 9
+    name = _fit(names[0] if names else "", room, 0.6 * side, range(largest, 60, -4), is_bold=True)
+    mark = _fit(kind, room / 2, 0, range(second, 40, -4), is_bold=True)
+    gap, padding = 0.1 * side, 0.75 * mark.font.size
+    top = middle - (name.height + gap + mark.height + 0.2 * padding) / 2
+    _write(pen, name, left, top, NAME)
+    top += name.height + gap
+    end = left + 2 * padding + mark.font.getlength(mark.lines[0])
+    pen.rounded_rectangle((left, top - 8, end, top + mark.height + 8), mark.height / 2 + 8, fill=MARK)
+    _write(pen, mark, left + padding, top, ON_MARK)
+    handles = _fit(names[1] if names[1:] else "", room - (end - left) - 48, 0, range(second, 48, -4))
+    _write(pen, handles, end + 48, top + (mark.height - handles.height) / 2, HANDLES)
+
+
+def _panel(pen: ImageDraw.ImageDraw, prompt: str, text: str) -> None:
+    """The prompt, and an arrow from it to what the model wrote."""
+    pen.rounded_rectangle((_MARGIN, _PANEL_TOP, _SCALE * WIDTH - _MARGIN, _PANEL_BOTTOM), 56, fill=PANEL)
+    x, room = _MARGIN + _PADDING, _SCALE * WIDTH - 2 * (_MARGIN + _PADDING)
+    height = _PANEL_BOTTOM - _PANEL_TOP - 104
+    asked = _fit(prompt, room, 168, range(80, 56, -4), is_bold=True)
+    answer = _fit(text, room - _INDENT, height - asked.height - 20, range(152, 60, -4))
+    top = _PANEL_TOP + 52 + (height - asked.height - 20 - answer.height) / 2
+    _write(pen, asked, x, top, PROMPT)
+    top += asked.height + 20
+    arrow = _Block(_font(100, is_bold=True), ["↳"])
+    _write(pen, arrow, x, top + (answer.height / len(answer.lines) - arrow.height) / 2, ARROW)
+    _write(pen, answer, x + _INDENT, top, INK)
+
+
+def _portraits(page: Image.Image, avatar: bytes | None, top: int, side: int) -> int:
+    """The avatars side by side, each on a ring, or a robot; returns how wide they are."""
+    picture = _picture(avatar, side)
+    width = picture.width if picture else side
+    pen = ImageDraw.Draw(page)
+    for x in range(_MARGIN, _MARGIN + width - side // 2, side):
+        pen.ellipse((x - _RING, top - _RING, x + side + _RING, top + side + _RING), fill=HANDLES)
+    if picture:
+        page.paste(picture, (_MARGIN, top), picture)
+    else:
+        _robot(pen, _MARGIN + side / 2, top + side / 2, side / 140)
+    return width
+
+
+def _robot(pen: ImageDraw.ImageDraw, x: float, y: float, unit: float) -> None:
+    """A head around `x`, `y`: an antenna, two eyes, a mouth."""
+    pen.line((x, y - 40 * unit, x, y - 20 * unit), BACKGROUND, round(6 * unit))
+    pen.circle((x, y - 40 * unit), 9 * unit, BACKGROUND)
+    pen.rounded_rectangle((x - 38 * unit, y - 22 * unit, x + 38 * unit, y + 38 * unit), 18 * unit, BACKGROUND)
     for eye in (x - 16 * unit, x + 16 * unit):
-        canvas.disc(eye, y, 9 * unit, light)
-    canvas.line([(x - 14 * unit, y + 22 * unit), (x + 14 * unit, y + 22 * unit)], light, 6 * unit)
+        pen.circle((eye, y), 9 * unit, MARK)
+    pen.rounded_rectangle((x - 16 * unit, y + 19 * unit, x + 16 * unit, y + 25 * unit), 3 * unit, MARK)
 
 
-def _header(canvas: _Canvas, written: dict[str, str], left: float) -> None:
-    """Name, and below it the mark and the handles; together in the middle of the avatar's height."""
-    room = WIDTH - _MARGIN - left
-    name = _fit(canvas, written["name"], _NAME, room, 84, range(60, 32, -2))
-    top = _AVATAR_TOP + (_AVATAR - _height(name, _NAME) - 14 - _MARK_HEIGHT) / 2
-    canvas.write(name, _NAME, left, top, room, to_the_right=False)
-    middle = top + _height(name, _NAME) + 14 + _MARK_HEIGHT / 2
-    end = _mark(canvas, written["kind"], left, middle, room / 2) + 24
-    handles = _fit(canvas, written["handles"], _HANDLES, WIDTH - _MARGIN - end, 50, range(32, 24, -2))
-    canvas.write(handles, _HANDLES, end, middle - _height(handles, _HANDLES) / 2, WIDTH - _MARGIN - end, False)
-
-
-def _mark(canvas: _Canvas, kind: str, left: float, middle: float, room: float) -> float:
-    """What everybody must see: that this is a bot. Returns where the mark ends."""
-    words = _fit(canvas, kind, _MARK, room, 50, range(32, 20, -2))
-    length = typeset.advance(canvas.font, words.lines[0]) * words.size
-    radius, start = _MARK_HEIGHT / 2, left + 64
-    canvas.line([(left + radius, middle), (start + length + 22 - radius, middle)], MARK, _MARK_HEIGHT)
-    _robot(canvas, left + 38, middle + 1, 56, ON_MARK, MARK)
-    canvas.write(words, _MARK, start, middle - _height(words, _MARK) / 2, length, to_the_right=False)
-    return start + length + 22
-
-
-def _panel(canvas: _Canvas, prompt: str, text: str) -> None:
-    """The prompt, and an arrow from it to what the model wrote; all at the right when that is read from there."""
-    canvas.box(_MARGIN, _PANEL_TOP, WIDTH - 2 * _MARGIN, _PANEL_BOTTOM - _PANEL_TOP, 28, PANEL)
-    x, room = _MARGIN + _PADDING, WIDTH - 2 * (_MARGIN + _PADDING)
-    asked = _fit(canvas, prompt, _PROMPT, room, 84, range(42, 28, -2))
-    left = _PANEL_BOTTOM - _PANEL_TOP - 2 * 30 - _GAP - _height(asked, _PROMPT)
-    answer = _fit(canvas, text, _TEXT, room - _INDENT, left, range(84, 32, -2))
-    to_the_right = answer.is_right_to_left
-    top = _PANEL_TOP + 30 + (left - _height(answer, _TEXT)) / 2
-    canvas.write(asked, _PROMPT, x, top, room, to_the_right)
-    top += _height(asked, _PROMPT)
-    _arrow(canvas, top + 4, top + _GAP + answer.size * _TEXT.leading / 2, to_the_right)
-    canvas.write(answer, _TEXT, x + (0 if to_the_right else _INDENT), top + _GAP, room - _INDENT, to_the_right)
-
-
-def _arrow(canvas: _Canvas, top: float, middle: float, to_the_right: bool) -> None:
-    """Down from the prompt, then towards the middle of the first line below it."""
-    start, direction = (WIDTH - _MARGIN - _PADDING, -1) if to_the_right else (_MARGIN + _PADDING, 1)
-    stem, tip = start + direction * 10, start + direction * 54
-    canvas.line([(stem, top), (stem, middle), (tip, middle)], ARROW, 6)
-    canvas.line([(tip - direction * 14, middle - 14), (tip, middle), (tip - direction * 14, middle + 14)], ARROW, 6)
-
-
-def _pictures(avatar: bytes | None) -> Any:
-    """The avatars as high as the header, at most three of them; None when there are none to be seen."""
-    from PIL import Image
-
+def _picture(avatar: bytes | None, side: int) -> Image.Image | None:
+    """The avatars `side` pixels high, at most three of them; None when there are none to be seen."""
     try:
         with Image.open(io.BytesIO(avatar or b"")) as opened:
             picture = opened.convert("RGBA")
     except (OSError, SyntaxError, Image.DecompressionBombError):  # what Pillow says of what is no picture
         return None
     picture = picture.crop((0, 0, min(picture.width, _MAX_AVATARS * picture.height), picture.height))
-    width = max(round(picture.width * _AVATAR / picture.height), 1)
-    return picture.resize((width, _AVATAR), Image.Resampling.LANCZOS)
-
-
-def _png(page: Any, pictures: Any) -> bytes:
-    """The file, in a palette: a third of the bytes. Most of its colours are the avatars', which have more than 256."""
-    from PIL import Image
-
-    # The octree keeps the colours of large areas as they are, the median cut mixes a thin arrow's with the letters'.
-    drawn = page.quantize(_PAGE_COLOURS, Image.Quantize.FASTOCTREE)
-    if pictures is not None:
-        area = (_MARGIN, _AVATAR_TOP, _MARGIN + pictures.width, _AVATAR_TOP + pictures.height)
-        portraits = page.crop(area)
-        portraits.paste(pictures, (0, 0), pictures)
-        taken = drawn.getpalette()
-        best = portraits.quantize(256 - len(taken) // 3, Image.Quantize.MEDIANCUT, kmeans=1)
-        dithered = portraits.quantize(palette=best, dither=Image.Dither.FLOYDSTEINBERG)
-        drawn.putpalette(taken + dithered.getpalette())
-        drawn.paste(dithered.point(lambda index: min(index + len(taken) // 3, 255)), area)
-    file = io.BytesIO()
-    drawn.save(file, format="PNG")
-    return file.getvalue()
+    return picture.resize((max(round(picture.width * side / picture.height), 1), side), Image.Resampling.LANCZOS)

@@ -1,12 +1,11 @@
 """What the template says about the posts, the training and its outcome; one function for each section."""
 
-from dataclasses import fields
 from typing import Any
 
-from hub_publisher.card import words
+from hub_publisher.card import formatting
 from hub_publisher.card.inputs import Inputs, TrackedPage
 from hub_publisher.card.metadata import emissions
-from hub_publisher.config import Config
+from hub_publisher.config import DEFAULTS
 from hub_publisher.readme.escape import NAME_LIMIT, shorten
 from hub_publisher.readme.hub_rules import LANGUAGES, is_model_id
 from hub_publisher.records import Curation, Training
@@ -40,15 +39,15 @@ def training_data(inputs: Inputs) -> dict[str, Any]:
     return {
         "headers": [f"@{shorten(account.handle, NAME_LIMIT)}" for account in accounts],
         "rows": _count_rows(curation),
-        "first_day": words.day(curation.first_post_at) if curation.first_post_at else None,
-        "last_day": words.day(curation.last_post_at) if curation.last_post_at else None,
+        "first_day": formatting.day(curation.first_post_at) if curation.first_post_at else None,
+        "last_day": formatting.day(curation.last_post_at) if curation.last_post_at else None,
         "languages": _languages(curation),
         "splits": [
-            ("Training", words.count(curation.num_train), words.count(curation.num_train_characters)),
-            ("Held out", words.count(curation.num_heldout), words.count(curation.num_heldout_characters)),
+            ("Training", formatting.count(curation.num_train), formatting.count(curation.num_train_characters)),
+            ("Held out", formatting.count(curation.num_heldout), formatting.count(curation.num_heldout_characters)),
         ],
         "split_by": curation.split_by,
-        "lengths": [words.count(number) for number in (posts.shortest, posts.median, posts.longest)],
+        "lengths": [formatting.count(number) for number in (posts.shortest, posts.median, posts.longest)],
         "masked": _masked(curation),
         "notes": curation.notes,
     }
@@ -67,7 +66,7 @@ def _count_rows(curation: Curation) -> list[tuple[str, list[str]]]:
     table += [(drop_label(reason), [-account.dropped.get(reason, 0) for account in accounts]) for reason in reasons]
     table += [("Posts kept", [account.num_kept for account in accounts])]
     totals = [(label, [*row, sum(row)] if len(row) > 1 else row) for label, row in table]
-    return [(label, [words.count(number).replace("-", "−") for number in row]) for label, row in totals]
+    return [(label, [formatting.count(number).replace("-", "−") for number in row]) for label, row in totals]
 
 
 def _languages(curation: Curation) -> list[tuple[str, str, str]]:
@@ -81,12 +80,12 @@ def _languages(curation: Curation) -> list[tuple[str, str, str]]:
         shown.append((f"{len(rest)} more languages", sum(number for _, number in rest)))
     if unknown := curation.languages.get("und"):
         shown.append(("Not recognised", unknown))
-    return [(name, words.count(number), words.percent(number, total)) for name, number in shown]
+    return [(name, formatting.count(number), formatting.percent(number, total)) for name, number in shown]
 
 
 def _masked(curation: Curation) -> list[str]:
     return [
-        words.count(number, _MASKED_LABELS.get(kind, kind.replace("_", " ").removesuffix("s")))
+        formatting.count(number, _MASKED_LABELS.get(kind, kind.replace("_", " ").removesuffix("s")))
         for kind, number in curation.masked.items()
         if number
     ]
@@ -101,7 +100,7 @@ def procedure(inputs: Inputs) -> dict[str, Any]:
         "base_id": base.hub_id,
         "base_url": f"https://huggingface.co/{base.hub_id}" if base.hub_id and is_model_id(base.hub_id) else None,
         "base_revision": base.revision,
-        "num_parameters": words.millions(base.num_parameters),
+        "num_parameters": formatting.millions(base.num_parameters),
         "substituted_for": base.substituted_for,
         "base_notes": base.notes,
         "changed": changed,
@@ -128,14 +127,14 @@ def _run_page(job: str, run: TrackedPage) -> dict[str, Any]:
     """A run's page on Weights & Biases, what it was made from and what it left there."""
     kinds = {"inputs": run.inputs, "artifacts": run.artifacts}
     listed = {
-        kind: words.listing([f"{name} ({version})" for name, version in of.items()]) for kind, of in kinds.items()
+        kind: formatting.listing([f"{name} ({version})" for name, version in of.items()]) for kind, of in kinds.items()
     }
     return {"job": job, "url": run.url, **listed}
 
 
 def _hyperparameters(training: Training) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Those a reader cannot know from the defaults, and those equal to a default of Config."""
-    defaults = {field.name: field.default for field in fields(Config)}
+    defaults = DEFAULTS
     values = {name: value for name, value in training.hyperparameters.items() if isinstance(value, str | int | float)}
     changed = [
         (name, _value(value)) for name, value in values.items() if name not in defaults or defaults[name] != value
@@ -147,7 +146,7 @@ def _hyperparameters(training: Training) -> tuple[list[tuple[str, str]], list[tu
 def _value(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return words.count(value) if isinstance(value, int) else f"{value:g}"
+    return formatting.count(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _run_facts(inputs: Inputs) -> list[tuple[str, str]]:
@@ -155,20 +154,24 @@ def _run_facts(inputs: Inputs) -> list[tuple[str, str]]:
     precision = "float32" if training.mixed_precision == "no" else f"{training.mixed_precision} autocast"
     rows = [
         ("Hardware", training.hardware),
-        ("Processes", words.count(training.num_processes)),
+        ("Processes", formatting.count(training.num_processes)),
         ("Precision", precision),
-        ("Wall time", words.duration(training.train_seconds)),
-        ("Peak memory", words.size(training.peak_memory_bytes)),
-        ("Optimizer steps", words.count(training.num_steps)),
-        ("Tokens in one pass", words.count(training.num_train_tokens)),
-        ("Padding", words.percent(training.padding_ratio, 1)),
-        ("Evaluation time", words.duration(inputs.evaluation.eval_seconds)),
+        ("Wall time", formatting.duration(training.train_seconds)),
+        ("Peak memory", formatting.size(training.peak_memory_bytes)),
+        ("Optimizer steps", formatting.count(training.num_steps)),
+        ("Tokens in one pass", formatting.count(training.num_train_tokens)),
+        ("Padding", formatting.percent(training.padding_ratio, 1)),
+        ("Evaluation time", formatting.duration(inputs.evaluation.eval_seconds)),
     ]
     if training.energy_joules is not None:
-        rows.append(("Energy", f"{words.significant(training.energy_joules / 3600)} Wh ({training.energy_source})"))
+        rows.append(
+            ("Energy", f"{formatting.significant(training.energy_joules / 3600)} Wh ({training.energy_source})")
+        )
     if (grams := emissions(inputs)) is not None:
-        intensity = words.significant(inputs.grid_intensity or 0)
-        rows.append(("CO2 equivalent", f"{words.significant(grams)} g at {intensity} g/kWh, the publisher's figure"))
+        intensity = formatting.significant(inputs.grid_intensity or 0)
+        rows.append(
+            ("CO2 equivalent", f"{formatting.significant(grams)} g at {intensity} g/kWh, the publisher's figure")
+        )
     return rows
 
 
@@ -177,6 +180,6 @@ def _log_rows(training: Training) -> list[tuple[str, str, str, str]]:
     stride = -(-len(training.log) // _MAX_LOG_ROWS) or 1
     points = training.log[::-1][::stride][::-1]
     return [
-        (words.count(point.step), f"{point.epoch:.2f}", f"{point.loss:.3f}", f"{point.learning_rate:.2e}")
+        (formatting.count(point.step), f"{point.epoch:.2f}", f"{point.loss:.3f}", f"{point.learning_rate:.2e}")
         for point in points
     ]

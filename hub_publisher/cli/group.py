@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hub_publisher import __version__
-from hub_publisher.config import Config
 from hub_publisher.errors import PublisherError, UsageError
 
 if TYPE_CHECKING:
@@ -75,24 +74,6 @@ def say(line: str) -> None:
 def show(as_json: bool, record: "BaseModel", *lines: str) -> None:
     """Print the result on stdout: the record as JSON, or the lines for people."""
     click.echo(record.model_dump_json(indent=2) if as_json else "\n".join(lines))
-
-
-def record(config: Config, stage: str, kind: Any) -> Any:
-    """The record that `stage` left, or the error that names the command to run first."""
-    from hub_publisher.disk import read_record
-    from hub_publisher.records import RECORDS
-
-    record = read_record(config.run_dir / RECORDS[stage], kind)
-    if record is None:
-        raise missing(config, RECORDS[stage], stage)
-    return record
-
-
-def missing(config: Config, name: str, stage: str) -> PublisherError:
-    """The error that says what is not there yet, and which command makes it."""
-    return PublisherError(
-        f"There is no {name} in {config.run_dir}.", f"Run first: hub-publisher {stage} {config.handle}"
-    )
 
 
 def required(handle: str | None) -> str:

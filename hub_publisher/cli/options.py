@@ -15,44 +15,18 @@ import click
 from hub_publisher.config import FIELD_NAMES, Config
 from hub_publisher.errors import UsageError
 
-PLACE = ("repo_name", "runs_dir")
-SOURCE = ("archive", "from_path", "text_column")
-CURATION = ("min_posts", "heldout_ratio", "seed")
-TRAINING = (
-    "base_model",
-    "base_revision",
-    "max_post_tokens",
-    "learning_rate",
-    "warmup_ratio",
-    "weight_decay",
-    "max_grad_norm",
-    "num_epochs",
-    "tokens_per_batch",
-    "gradient_accumulation_steps",
-    "dtype",
-    "checkpoint_seconds",
-    "num_processes",
-    "accelerate_config",
-)
-SAMPLING = ("prompts", "num_samples", "num_measured_samples", "temperature", "top_p")
-CARD = ("contact", "dataset", "template", "eval_results", "grid_intensity")
-TARGET = ("hub", "namespace", "private", "hub_dir")
-TRACKING = ("wandb", "wandb_project", "dataset_artifact", "log_with")
-
-
 create_pr_option = click.option(
     "--create-pr", is_flag=True, help="Propose changes of what is published as a pull request."
 )
 
 
-def options(*groups: tuple[str, ...], handle_required: bool = True) -> Callable[[Any], Any]:
-    """Flags for the Config fields named in `groups`, with --config, --json and the HANDLE argument."""
-    names = {name for group in (*groups, PLACE) for name in group}
-    by_name = {field.name: field for field in fields(Config)}
+def options(*names: str, handle_required: bool = True) -> Callable[[Any], Any]:
+    """Flags for the Config fields of these names, with --config, --json and the HANDLE argument."""
+    chosen = [setting for setting in fields(Config) if setting.name in names and setting.name != "handle"]
 
     def decorate(function: Any) -> Any:
-        for name in reversed([name for name in by_name if name in names]):
-            function = _flag(by_name[name])(function)
+        for setting in reversed(chosen):
+            function = _flag(setting)(function)
         function = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")(function)
         function = click.option(
             "--config", is_eager=True, expose_value=False, callback=_read_toml, help="TOML file with any of the flags."

@@ -7,36 +7,25 @@ from typing import Any
 
 import click
 
-from hub_publisher.cli.group import main, missing, say
-from hub_publisher.cli.options import (
-    CARD,
-    CURATION,
-    SAMPLING,
-    SOURCE,
-    TARGET,
-    TRACKING,
-    TRAINING,
-    create_pr_option,
-    flags,
-    options,
-)
-from hub_publisher.config import Config
-
-STAGES = ("fetch", "curate", "finetune", "evaluate", "snippet", "card", "push", "loadback")
+from hub_publisher.cli.group import main, say
+from hub_publisher.cli.options import create_pr_option, flags, options
+from hub_publisher.config import FIELD_NAMES, STAGE_NAMES, Config
+from hub_publisher.errors import PublisherError
 
 
 @main.command()
-@options(SOURCE, CURATION, TRAINING, SAMPLING, CARD, TARGET, TRACKING)
+@options(*FIELD_NAMES)
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would happen, without doing it.")
-@click.option("--force", type=click.Choice(STAGES), help="Do this stage again, and all that follow it.")
+@click.option("--force", type=click.Choice(STAGE_NAMES), help="Do this stage again, and all that follow it.")
 @create_pr_option
 def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **params: Any) -> None:
     """Take the posts of HANDLE to a published model: every stage, skipping what is done."""
     config = Config(**params)
-    from hub_publisher import pipeline, plan
+    from hub_publisher import pipeline
+    from hub_publisher.pipeline.plan import plan
 
     if dry_run:
-        _show_plan(as_json, plan.plan(config, say, force))
+        _show_plan(as_json, plan(config, say, force))
         return
     result = pipeline.publish(config, say, force, create_pr)
     if as_json:
@@ -50,12 +39,8 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
 
 
 def _next_command(config: Config, is_local: bool) -> str:
-    prompt = config.prompts[0]
-    if is_local:
-        return (
-            f"Next: `make serve` opens that page; `hub-publisher generate {config.handle} --prompt {prompt!r}` writes."
-        )
-    return f"Next: hub-publisher generate {config.handle} --prompt {prompt!r}"
+    look = "`hub-publisher serve` opens that page; " if is_local else ""
+    return f"Next: {look}`hub-publisher generate {config.handle} --prompt {config.prompts[0]!r}` writes."
 
 
 def _show_plan(as_json: bool, plan: list[tuple[str, str]]) -> None:
@@ -85,18 +70,20 @@ def serve(hub_dir: Path, host: str, port: int | None, idle_minutes: float) -> No
 
 
 @main.command()
-@options(SAMPLING, ("seed",))
+@options("prompts", "temperature", "top_p", "seed", "repo_name", "runs_dir")
 @click.option("--prompt", "prompt", help="Text to continue [default: the first of --prompts].")
 @click.option("-n", "--num-posts", type=click.IntRange(1, 100), default=5, show_default=True, help="Posts to write.")
 def generate(as_json: bool, prompt: str | None, num_posts: int, **params: Any) -> None:
     """Let the model of HANDLE write posts."""
-    from hub_publisher.generation import generate_from
+    from hub_publisher.model.generation import generate_from
 
     config = Config(**params)
     prompt = prompt or config.prompts[0]
     texts = generate_from(config.run_dir / "model", prompt, num_posts, config.seed)
     if texts is None:
-        raise missing(config, "model", "publish")
+        raise PublisherError(
+            f"There is no model in {config.run_dir}.", f"Run first: hub-publisher publish {config.handle}"
+        )
     click.echo(json.dumps([prompt + text for text in texts]) if as_json else "\n\n".join(prompt + t for t in texts))
 
 
@@ -113,9 +100,9 @@ def verify(as_json: bool, repo: str, evaluate: bool, posts: Path | None, templat
 
     Exits with 0 when everything holds, with 1 when anything does not.
     """
-    from hub_publisher import verify as stage
-    from hub_publisher.hub_target import open_hub
-    from hub_publisher.refresh import config_for
+    from hub_publisher.hub.target import open_hub
+    from hub_publisher.pipeline import verify as stage
+    from hub_publisher.pipeline.refresh import config_for
 
     config = config_for(repo, **params)
     measured_on = (posts or config.run_dir / "posts.jsonl") if evaluate else None

@@ -8,10 +8,10 @@ from hub_publisher.config import Config
 
 
 @main.command()
-@options(("hub_dir", "template"))
+@options("hub_dir", "template", "repo_name", "runs_dir")
 def sync(as_json: bool, **params: Any) -> None:
     """Upload what HANDLE's publication recorded offline for Weights & Biases, and link it from the published card."""
-    from hub_publisher import sync as later
+    from hub_publisher.pipeline import sync as later
 
     record = later.sync(Config(**params), say)
     show(as_json, record, *(f"{job:11} {run.url}" for job, run in record.runs.items()))

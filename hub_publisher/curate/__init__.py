@@ -4,30 +4,23 @@ from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 from hub_publisher.config import Config
-from hub_publisher.curate import languages
 from hub_publisher.curate.rules import Sieve, sieve
 from hub_publisher.curate.split import HELDOUT, TRAIN, by_time, split
-from hub_publisher.disk import sha256_of, stage_fingerprint, write_jsonl, write_record
+from hub_publisher.curate.statistics import summarise
 from hub_publisher.errors import SourceError
 from hub_publisher.records import POSTS, Account, Curation, KeptPost, Timeline
+from hub_publisher.system.files import sha256_of, write_jsonl
+from hub_publisher.text import languages
 
-CURATION = "curation.json"
-VERSION = 1  # raise it when the rules give other posts than before
 FEW_POSTS = 500  # below this a model repeats its posts more than it learns to write like them
 
-_FIELDS = ("min_posts", "heldout_ratio", "seed")
 _MIN_POSTS = 2  # one to train on, one to hold out
 
 T = TypeVar("T")
 
 
-def expected_fingerprint(config: Config, timeline: Timeline) -> str:
-    """Fingerprint of the curation that `curate(config, timeline)` would write."""
-    return stage_fingerprint("curate", config, _FIELDS, str(VERSION), timeline.fingerprint)
-
-
 def curate(config: Config, timeline: Timeline) -> Curation:
-    """Clean the posts of `timeline`, drop what is no use, split the rest; leaves posts.jsonl and curation.json.
+    """Clean the posts of `timeline`, drop what is no use, split the rest; leaves posts.jsonl.
 
     posts.jsonl is in the order of time. Raises SourceError, with every count, when fewer than `config.min_posts`
     posts are left.
@@ -46,19 +39,17 @@ def curate(config: Config, timeline: Timeline) -> Curation:
     kept, split_by = split(kept, config.heldout_ratio, config.seed)
     write_jsonl(config.run_dir / POSTS, kept)
     notes = (*timeline.notes, *_notes(len(kept), num_sampled))
-    curation = Curation(
-        fingerprint=expected_fingerprint(config, timeline),
+    return Curation(
         accounts=(_account(timeline, sieved),),
         masked=sieved.masked,
         languages=counts,
         may_share_texts=timeline.may_share_texts,
         split_by=split_by,
         notes=notes,
+        posts=summarise(kept),
         posts_sha256=sha256_of(config.run_dir / POSTS),
         **_sizes(kept),  # type: ignore[arg-type]
     )
-    write_record(config.run_dir / CURATION, curation)
-    return curation
 
 
 def _sizes(kept: list[KeptPost]) -> dict[str, object]:

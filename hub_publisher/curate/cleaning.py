@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from hub_publisher.curate.links import cut_links, mark_listed_links
 from hub_publisher.curate.masking import mask_emails, mask_phone_numbers, neutralise_special_tokens
+from hub_publisher.text.characters import unescape
 
 
 class Cleaned(NamedTuple):
@@ -39,8 +40,6 @@ _ODD = re.compile(f"[{_NEVER_SEEN}{_ENDS_OF_LINES}{_ODD_SPACES}\u200c\U000e0000-
 _SPACES = re.compile("  +")
 _SPACES_AT_LINE_ENDS = re.compile(" *\n *")
 _EMPTY_LINES = re.compile("\n{3,}")
-_ENTITY = re.compile("&(amp|lt|gt);")
-_ENTITIES = {"amp": "&", "lt": "<", "gt": ">"}
 _LEADING_MENTIONS = re.compile(r"\s*(?:@[A-Za-z0-9_]++(?:[.@-][A-Za-z0-9_]++)*+(?!['’])[\s,:]*+)+")
 _MAX_PASSES = 10
 
@@ -53,24 +52,31 @@ def clean(text: str, links: tuple[str, ...] = (), is_reply: bool = False, escape
     a typed `&lt;` (which X sends as `&amp;lt;`) stays as typed.
     """
     text = mark_listed_links(text, links)
-    if escapes_html and "&" in text:
-        text = _ENTITY.sub(lambda match: _ENTITIES[match[1]], text)
-    emails = phones = tokens = 0
+    if escapes_html:
+        text = unescape(text)
+    cleaned = Cleaned(text)
     # What one rule leaves may be work for another (a name behind a link), so the rules run until nothing changes.
     for _ in range(_MAX_PASSES):
-        before = text
-        text = _tidy(cut_links(_normalise(text)))
-        if is_reply and text.startswith("@"):
-            text = _LEADING_MENTIONS.sub("", text, count=1)
-        text, num = neutralise_special_tokens(text)
-        tokens += num
-        text, num = mask_emails(text)
-        emails += num
-        text, num = mask_phone_numbers(text)
-        phones += num
-        if text == before:
-            return Cleaned(text, emails, phones, tokens)
+        before, cleaned = cleaned, _cleaned_once(cleaned, is_reply)
+        if cleaned.text == before.text:
+            return cleaned
     return Cleaned("")  # text that never settles was made to break cleaners
+
+
+def _cleaned_once(before: Cleaned, is_reply: bool) -> Cleaned:
+    """Every rule applied once, what it masked added to what was masked before."""
+    text = _tidy(cut_links(_normalise(before.text)))
+    if is_reply and text.startswith("@"):
+        text = _LEADING_MENTIONS.sub("", text, count=1)
+    text, num_tokens = neutralise_special_tokens(text)
+    text, num_emails = mask_emails(text)
+    text, num_phones = mask_phone_numbers(text)
+    return Cleaned(
+        text,
+        before.num_emails + num_emails,
+        before.num_phone_numbers + num_phones,
+        before.num_special_tokens + num_tokens,
+    )
 
 
 def _normalise(text: str) -> str:

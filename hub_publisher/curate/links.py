@@ -2,7 +2,7 @@
 
 import re
 
-from hub_publisher.curate.words import is_unspaced
+from hub_publisher.text.words import is_unspaced
 
 # Stands where a link was until the text around it is tidied; a noncharacter, so it is in no text.
 _MARK = "\ufdd0"

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hub_publisher.curate.words import shingles
+from hub_publisher.text.words import shingles
 
 if TYPE_CHECKING:
     import numpy as np

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from hub_publisher.curate.cleaning import Cleaned, clean
 from hub_publisher.curate.near_duplicates import WordSets, near_duplicates
-from hub_publisher.curate.words import is_too_short, words
 from hub_publisher.records import Post
+from hub_publisher.text.words import is_too_short, words
 
 # In the order the rules run. Every one of them is a row of the card's table.
 REASONS = (

@@ -1,46 +1,24 @@
-"""Curated posts -> model/ and training.json, by a training loop on Accelerate.
+"""Curated posts -> model/ and a Training record, by a training loop on Accelerate.
 
-finetune(config, curation, base) starts the training processes (launch.py); each runs the loop (loop.py) with its
-checkpoints (checkpoints.py) and process 0 leaves the model in its published form (published.py).
+finetune(config, curation, base) leaves a request (request.py) and starts the training processes (launch.py); each runs
+the loop (loop.py) with its checkpoints (checkpoints.py), and process 0 leaves the weights in their published form and
+the record (export.py).
 """
 
-import json
 import shutil
 import subprocess
-from dataclasses import asdict
-from typing import Any
 
-from hub_publisher.base_model import BaseModel
 from hub_publisher.config import Config
-from hub_publisher.disk import read_record, stage_fingerprint, write_bytes
 from hub_publisher.errors import TrainingError
-from hub_publisher.finetune.launch import REQUEST, launch_command
+from hub_publisher.finetune.checkpoints import RESULT, SCRATCH
+from hub_publisher.finetune.launch import launch_command
+from hub_publisher.finetune.request import REQUEST, Request, make_request, write_request
+from hub_publisher.model.base_model import BaseModel
 from hub_publisher.records import Curation, Training
+from hub_publisher.system.files import read_record
 
-FIELDS = (
-    "base_model",
-    "base_revision",
-    "max_post_tokens",
-    "learning_rate",
-    "warmup_ratio",
-    "weight_decay",
-    "max_grad_norm",
-    "num_epochs",
-    "tokens_per_batch",
-    "gradient_accumulation_steps",
-    "seed",
-    "dtype",
-    "temperature",
-    "top_p",
-)
-RECORD = "training.json"
 # Checkpoint (weights, two moments, in float32), a second one while the first is replaced, best and final weights.
 BYTES_PER_PARAMETER = 2 * 12 + 2 * 4
-
-
-def expected_fingerprint(config: Config, curation: Curation) -> str:
-    """Changes when the posts or a hyperparameter change; the number of processes does not change the weights."""
-    return stage_fingerprint("finetune", config, FIELDS, curation.posts_sha256)
 
 
 def finetune(config: Config, curation: Curation, base: BaseModel) -> Training:
@@ -48,24 +26,36 @@ def finetune(config: Config, curation: Curation, base: BaseModel) -> Training:
 
     Raises TrainingError when there is no room for checkpoints, or when the processes end without a record.
     """
-    request = {
-        "fingerprint": expected_fingerprint(config, curation),
-        "config": asdict(config),
-        "base_path": str(base.path.resolve()),
-        "base_record": base.record.model_dump(),
-    }
-    _check_room(config, base)
-    (config.run_dir / RECORD).unlink(missing_ok=True)
-    write_bytes(config.run_dir / REQUEST, json.dumps(request, indent=2, default=str).encode())
+    begin(config, curation, base)
     exit_code = _run(*launch_command(config, config.run_dir))
-    training = read_record(config.run_dir / RECORD, Training)
-    if exit_code or training is None:
+    training = None if exit_code else end(config)
+    if training is None:
         raise TrainingError(
             f"Training ended with exit code {exit_code} before the model was complete; its messages stand above.",
             "Run the same command again: it goes on from the last checkpoint. If memory ran out, try "
             "--gradient-accumulation-steps 4: the same result in smaller pieces.",
         )
     return training
+
+
+def begin(config: Config, curation: Curation, base: BaseModel) -> Request:
+    """Leave the request for the training processes. Raises TrainingError when there is no room for checkpoints."""
+    _check_room(config, base)
+    request = make_request(config, curation, base)
+    (config.run_dir / RESULT).unlink(missing_ok=True)
+    write_request(config.run_dir, request)
+    return request
+
+
+def end(config: Config) -> Training | None:
+    """The record that the training processes left, or None."""
+    return read_record(config.run_dir / RESULT, Training)
+
+
+def clear(config: Config) -> None:
+    """Remove what only a resumed training would need, once the record of this one is safe."""
+    shutil.rmtree(config.run_dir / SCRATCH, ignore_errors=True)
+    (config.run_dir / REQUEST).unlink(missing_ok=True)
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
@@ -82,7 +72,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 
 
 def _check_room(config: Config, base: BaseModel) -> None:
-    needed: Any = base.record.num_parameters * BYTES_PER_PARAMETER
+    needed = base.record.num_parameters * BYTES_PER_PARAMETER
     free = shutil.disk_usage(config.run_dir).free
     if free < needed:
         raise TrainingError(

@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 from hub_publisher.config import Config
-from hub_publisher.hardware import THREADS, multiplies_bfloat16, num_threads
+from hub_publisher.system.hardware import THREADS, multiplies_bfloat16, num_threads
 
-REQUEST = "training-request.json"
 LIFELINE = "HUB_PUBLISHER_LIFELINE"
 
 

@@ -1,4 +1,4 @@
-"""The training loop, as one process of it sees it: posts.jsonl and a request -> model/ and training.json.
+"""The training loop, as one process of it sees it: posts.jsonl and a request -> model/ and a record.
 
 The same code runs on one CPU process, several, and one or many GPUs; only process 0 writes files.
 """
@@ -7,58 +7,45 @@ import contextlib
 import logging
 import math
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
-from hub_publisher import dataset, loss
-from hub_publisher.base_model import load_model, quiet_transformers
 from hub_publisher.config import Config
-from hub_publisher.disk import fingerprint, read_jsonl
-from hub_publisher.energy import RAPL, counters_for
-from hub_publisher.finetune.checkpoints import Checkpointer, EnergyLedger, Progress, TrainingLog, resume
-from hub_publisher.finetune.published import finish, save_best
+from hub_publisher.finetune.checkpoints import Checkpointer, TrainingLog, resume
+from hub_publisher.finetune.energy import RAPL, Meter, counters_for, source_of
+from hub_publisher.finetune.export import export, save_best
+from hub_publisher.finetune.request import Request
+from hub_publisher.finetune.run import Run
+from hub_publisher.model import dataset, loss
+from hub_publisher.model.base_model import load_model, quiet_transformers
 from hub_publisher.records import POSTS, EpochEval, KeptPost, LogPoint
+from hub_publisher.system.files import read_jsonl
 
 
-@dataclass
-class Run:
-    """Everything one training process holds: what to do, the posts, the model and how far it is."""
-
-    config: Config
-    run_dir: Path
-    accelerator: Any
-    tokenizer: Any  # as it will be published
-    train: dataset.Encoded
-    heldout: dataset.Encoded
-    model: Any
-    optimizer: Any
-    plan: list[list[list[int]]]  # [epoch - 1][step in the epoch] -> posts of the global batch
-    progress: Progress
-
-    @property
-    def num_steps(self) -> int:
-        """Optimizer steps of all epochs together."""
-        return sum(map(len, self.plan))
-
-
-def train(run_dir: Path, request: dict[str, Any], rapl: Path = RAPL) -> None:
+def train(run_dir: Path, request: Request, rapl: Path = RAPL) -> None:
     """Run the request to its end, from its last checkpoint if there is one; process 0 writes the record last.
 
     `rapl` is where the processors' energy counters are.
     """
     run = _set_up(run_dir, request)
+    # What a killed process spent, nobody read: a training that goes on from a checkpoint is not measured.
+    counters = () if run.progress.evals else counters_for(run.accelerator, rapl)
+    meter = Meter(counters)
+    _run_epochs(run, TrainingLog(run_dir, run.progress, run.accelerator.is_main_process))
+    export(run, meter.stop(), source_of(counters))
+    # Were one to fail while it ends, its launcher would end process 0 too, which may still be writing the model.
+    run.accelerator.wait_for_everyone()
+    run.accelerator.end_training()
+
+
+def _run_epochs(run: Run, log: TrainingLog) -> None:
+    """All optimizer steps that are still to do, each epoch's evaluation, checkpoints in between."""
     progress = run.progress
-    checkpointer = Checkpointer(run.accelerator, run_dir, progress, run.config.checkpoint_seconds)
-    log = TrainingLog(run_dir, progress, run.accelerator.is_main_process)
-    counters = counters_for(run.accelerator, rapl)
-    energy = EnergyLedger(run_dir, progress, counters, run.accelerator.is_main_process)
+    checkpointer = Checkpointer(run.accelerator, run.run_dir, progress, run.config.checkpoint_seconds)
     clock = time.monotonic() - progress.seconds
     if not progress.evals:  # also shows that evaluation works before hours of training depend on it
-        progress.evals.append(_evaluate(run, epoch=0))
-        log.add(progress.evals[0])
+        _end_epoch(run, log, epoch=0)
     with _bar(run) as bar:
         for epoch, index, batch in _remaining(run):
             point = _step(run, epoch, index, batch)
@@ -67,22 +54,25 @@ def train(run_dir: Path, request: dict[str, Any], rapl: Path = RAPL) -> None:
             bar.set_postfix_str(f"loss {point.loss:.3f}, {progress.num_tokens / progress.seconds:.0f} tokens/s")
             bar.update()
             if index + 1 == len(run.plan[epoch - 1]):
-                progress.evals.append(_evaluate(run, epoch))
-                log.add(progress.evals[-1])
-                if progress.newest_is_best:
-                    save_best(run)
-                progress.stopped_early = not progress.newest_is_best and progress.step < run.num_steps
-                if progress.stopped_early:
-                    break  # it got worse: the best weights are on disk, more passes would only memorise
+                _end_epoch(run, log, epoch)
+            if progress.stopped_early:
+                break
             if progress.step < run.num_steps:
                 checkpointer.save_if_due()
-    finish(run, request, energy)
-    # Were one to fail while it ends, its launcher would end process 0 too, which may still be writing the model.
-    run.accelerator.wait_for_everyone()
-    run.accelerator.end_training()
 
 
-def _set_up(run_dir: Path, request: dict[str, Any]) -> Run:
+def _end_epoch(run: Run, log: TrainingLog, epoch: int) -> None:
+    """Evaluate; keep the weights when they are the best so far, stop when they are not: more would only memorise."""
+    progress = run.progress
+    progress.evals.append(_evaluate(run, epoch))
+    log.add(progress.evals[-1])
+    if epoch and progress.newest_is_best:
+        save_best(run)
+    elif epoch:
+        progress.stopped_early = progress.step < run.num_steps
+
+
+def _set_up(run_dir: Path, request: Request) -> Run:
     import torch
     from accelerate import Accelerator
     from accelerate.utils import set_seed
@@ -90,7 +80,7 @@ def _set_up(run_dir: Path, request: dict[str, Any]) -> Run:
 
     quiet_transformers()
     logging.getLogger("accelerate").setLevel(logging.ERROR)  # it warns of shared tensors, which are meant to be
-    config, base_path = Config(**request["config"]), Path(request["base_path"])
+    config, base_path = request.config, request.base_path
     accelerator = Accelerator()
     set_seed(config.seed, device_specific=True)
     tokenizer = dataset.publishable_tokenizer(AutoTokenizer.from_pretrained(base_path))
@@ -107,9 +97,8 @@ def _set_up(run_dir: Path, request: dict[str, Any]) -> Run:
     plan = [dataset.plan_batches(lengths, config.tokens_per_batch, config.seed, epoch) for epoch in epochs]
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     model, optimizer = accelerator.prepare(model, optimizer)
-    # The base counts here: one that stood in for another yesterday must not be gone on from with the real one today.
-    progress = resume(accelerator, run_dir, fingerprint(request["fingerprint"], request["base_record"]))
-    return Run(config, run_dir, accelerator, tokenizer, train, heldout, model, optimizer, plan, progress)
+    progress = resume(accelerator, run_dir, request.key)
+    return Run(request, run_dir, accelerator, tokenizer, train, heldout, model, optimizer, plan, progress)
 
 
 def _step(run: Run, epoch: int, index: int, batch: list[int]) -> LogPoint:

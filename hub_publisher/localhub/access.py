@@ -59,16 +59,33 @@ class Access:
     def role_of(self, request: Request) -> str | None:
         """Return what the caller's token allows, None without one; Refusal(401) for a wrong one.
 
-        A browser's cookie allows reading only: whatever page makes it send a request, nothing changes.
+        A browser's cookie allows reading only, whatever page makes it send a request; see `form_role`.
         """
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            cookie = request.cookies.get(self.cookie, "")
-            return "read" if cookie and any(same(cookie, known) for known in self.tokens) else None
-        for known, role in self.tokens.items():
-            if same(token, known):
-                return role
+            return "read" if self.page_role(request) else None
+        if role := self._role(token):
+            return role
         raise Refusal(401, "Invalid credentials in Authorization header")
+
+    def page_role(self, request: Request) -> str | None:
+        """Return what the token in a browser's cookie would allow a program; None without one."""
+        return self._role(request.cookies.get(self.cookie, ""))
+
+    def form_role(self, request: Request, role: str | None) -> str | None:
+        """Return what a form may do: the most of what its caller's `role` and the cookie allow.
+
+        The cookie counts only where the browser says that a page of this Hub sent the form (Origin, which
+        `check_origin` has held against the Host); Refusal(403) where it does not say so.
+        """
+        if request.headers.get("authorization") or self.page_role(request) is None:
+            return role
+        if request.headers.get("origin") is None:
+            raise Refusal(403, "Only a page of this Hub may send this form")
+        return self.page_role(request)
+
+    def _role(self, token: str) -> str | None:
+        return next((role for known, role in self.tokens.items() if same(token, known)), None)
 
 
 def same(left: str, right: str) -> bool:

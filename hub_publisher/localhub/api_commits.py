@@ -2,8 +2,8 @@
 
 import base64
 
+from hub_publisher.localhub.api_pulls import open_pull_request
 from hub_publisher.localhub.api_repos import KINDS
-from hub_publisher.localhub.discussions import open_discussion
 from hub_publisher.localhub.operations import (
     MAX_REGULAR_BYTES,
     apply_changes,
@@ -16,8 +16,10 @@ from hub_publisher.localhub.operations import (
     safe_path,
 )
 from hub_publisher.localhub.refusal import Refusal
-from hub_publisher.localhub.store import File, Store
-from hub_publisher.localhub.web import Call, routes
+from hub_publisher.localhub.store import Draft, File, Store
+from hub_publisher.localhub.web import Call, Routes
+
+routes = Routes()
 
 COMMIT_LIMIT = 256 * 2**20  # bytes of NDJSON, in which regular files travel as base64
 MAX_FILES_PER_PREUPLOAD = 256
@@ -72,11 +74,12 @@ def commit(call: Call) -> dict:
     with call.store.transaction() as database:
         number, ref = None, call.store.writable_ref(repo, call.values["rev"])
         if call.flag("create_pr"):
-            number = open_discussion(call.store, database, repo, title, str(header.get("description") or ""), ref)
+            number = open_pull_request(call.store, database, repo, title, str(header.get("description") or ""), ref)
             ref = f"refs/pr/{number}"
         head = call.store.refs(repo, ref)[ref]
         check_parent(header.get("parentCommit"), head)
         files = apply_changes(call.store, call.store.files(head), changes, head)
-        oid = call.store.add_commit(database, repo.id, ref, head, files, title, str(header.get("description") or ""))
+        draft = Draft(ref, head, title, str(header.get("description") or ""))
+        oid = call.store.add_commit(database, repo.id, draft, files)
     reply = {"success": True, "commitOid": oid, "commitUrl": f"{page}/commit/{oid}", "hookOutput": ""}
     return reply | ({"pullRequestUrl": f"{page}/discussions/{number}"} if number else {})

@@ -2,7 +2,6 @@
 
 Names and meaning of the parameters are those of text-generation-inference, the server that huggingface_hub's
 InferenceClient was made for: https://huggingface.co/docs/text-generation-inference/reference/api_reference
-That of @huggingface/inference asks in the words of OpenAI's completions, at the same address and /v1/completions.
 """
 
 import asyncio
@@ -23,8 +22,10 @@ from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.refusal import Refusal
 from hub_publisher.localhub.runner import Job, Ticket, failed
 from hub_publisher.localhub.store import File
-from hub_publisher.localhub.web import Call, read_body, routes
+from hub_publisher.localhub.web import Call, Routes, read_body
 from hub_publisher.localhub.worker import MAX_NEW_TOKENS, MAX_PROMPT_TOKENS
+
+routes = Routes()
 
 BODY_LIMIT = 2**18
 INDEX = "model.safetensors.index.json"
@@ -43,13 +44,12 @@ FLAGS = {"do_sample", "return_full_text", "details"}
 MAX_STOPS, MAX_STOP_LENGTH = 4, 200
 
 
-class Wish(NamedTuple):
-    """What a caller wants beside the text: what to begin it with, the details, each token, an answer as OpenAI's."""
+class Options(NamedTuple):
+    """How to answer: what the text begins with, whether with details, whether token by token."""
 
     prefix: str
     details: bool
     stream: bool
-    openai: bool
 
 
 def settings_of(parameters: object) -> dict[str, Any]:
@@ -100,32 +100,21 @@ def why_not(info: dict, files: dict[str, File], blobs: BlobStore) -> str:
     return ""
 
 
-def from_openai(data: dict) -> dict:
-    """Return a request in the words of OpenAI's completions as one of the Inference API."""
-    parameters = {key: value for key, value in data.items() if key not in ("model", "prompt", "stream", "max_tokens")}
-    parameters["max_new_tokens"] = data.get("max_tokens")
-    if isinstance(stop := data.get("stop"), str):
-        parameters["stop"] = [stop]
-    if data.get("temperature") == 0:
-        parameters |= {"temperature": None, "do_sample": False}
-    return {"inputs": data.get("prompt"), "parameters": parameters, "stream": data.get("stream")}
-
-
-def prepare(call: Call, openai: bool) -> tuple[Job, Wish]:
+def prepare(call: Call) -> tuple[Job, Options]:
     """Return what a request asks for; Refusal when it asks for what cannot be."""
-    repo, data = call.repo(), from_openai(call.json()) if openai else call.json()
+    repo, data = call.repo(), call.json()
     prompt = data.get("inputs")
     if not isinstance(prompt, str):
         raise failed(422, "`inputs` must be a text: the prompt to continue")
     settings = settings_of(data.get("parameters") or {})
-    wish = Wish(prompt if settings.pop("return_full_text", False) else "", settings.pop("details", False),
-                data.get("stream") is True, openai)  # fmt: skip
+    options = Options(prompt if settings.pop("return_full_text", False) else "", settings.pop("details", False),
+                data.get("stream") is True)  # fmt: skip
     info = describe(call, repo)
     files = call.store.files(info["sha"])
     if reason := why_not(info, files, call.store.blobs):
         raise Refusal(400, reason)
     paths = {file.path: call.store.blobs.path(file.sha256) for file in model_files(files)}
-    return Job(model_key(files), paths, prompt, settings), wish
+    return Job(model_key(files), paths, prompt, settings), options
 
 
 def model_files(files: dict[str, File]) -> list[File]:
@@ -139,46 +128,28 @@ def model_key(files: dict[str, File]) -> str:
     return hashlib.sha256(names.encode()).hexdigest()
 
 
-@routes.on("POST", "/models/{repo}/v1/completions", streaming=True)
-async def complete(call: Call) -> Response:
-    """Continue `prompt`, asked and answered in the words of OpenAI's completions."""
-    return await infer(call, openai=True)
-
-
 @routes.on("POST", "/models/{repo}", streaming=True)
-async def infer(call: Call, openai: bool = False) -> Response:
+async def infer(call: Call) -> Response:
     """Continue `inputs` with the model at the head of main: as JSON, or with `stream` as an event for each token."""
     call.body = await read_body(call.request, BODY_LIMIT)
-    job, wish = await run_in_threadpool(prepare, call, openai)
+    job, options = await run_in_threadpool(prepare, call)
     ticket = call.hub.runner.submit(job)
-    if wish.stream:
+    if options.stream:
         # A job that fails before its first token is refused with a status; later ones can only say so in the stream.
-        first = await while_there(call.request, ticket, anext(ticket))
-        return EventStream(ticket, first, wish)
-    events = await while_there(call.request, ticket, _all(ticket))
-    text = wish.prefix + "".join(event["token"]["text"] for event in events)
-    if openai:
-        return JSONResponse(choice(text, events[-1]["details"]))
+        first = await unless_disconnected(call.request, ticket, anext(ticket))
+        return EventStream(ticket, first, options)
+    events = await unless_disconnected(call.request, ticket, _all(ticket))
+    text = options.prefix + "".join(event["token"]["text"] for event in events)
     more = {"prefill": [], "tokens": [event["token"] for event in events]}
-    details = {"details": events[-1]["details"] | more} if wish.details else {}
+    details = {"details": events[-1]["details"] | more} if options.details else {}
     return JSONResponse([{"generated_text": text, **details}])
-
-
-def choice(text: str, details: dict | None) -> dict:
-    """Return a text, or its next piece, as OpenAI's completions have it."""
-    why = details and ("length" if details["finish_reason"] == "length" else "stop")
-    shown: dict = {"object": "text_completion", "choices": [{"index": 0, "text": text, "finish_reason": why}]}
-    if details:
-        counts = {"prompt_tokens": details["input_length"], "completion_tokens": details["generated_tokens"]}
-        shown["usage"] = counts | {"total_tokens": sum(counts.values())}
-    return shown
 
 
 async def _all(ticket: Ticket) -> list[dict]:
     return [event async for event in ticket]
 
 
-async def while_there(request: Request, ticket: Ticket, work: Coroutine) -> Any:
+async def unless_disconnected(request: Request, ticket: Ticket, work: Coroutine) -> Any:
     """Return what `work` returns; ClientDisconnect, with the job ended, when the caller leaves before that."""
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(request.receive())  # the body is read: all that can come is the disconnect
@@ -187,15 +158,15 @@ async def while_there(request: Request, ticket: Ticket, work: Coroutine) -> Any:
     if working.done():
         return working.result()
     working.cancel()
-    ticket.hang_up()
+    ticket.cancel()
     raise ClientDisconnect
 
 
 class EventStream(StreamingResponse):
     """Tokens as server-sent events, until the last one or until the caller leaves."""
 
-    def __init__(self, ticket: Ticket, first: dict, wish: Wish) -> None:
-        super().__init__(_lines(ticket, first, wish), media_type="text/event-stream")
+    def __init__(self, ticket: Ticket, first: dict, options: Options) -> None:
+        super().__init__(_lines(ticket, first, options), media_type="text/event-stream")
         self.headers["Cache-Control"] = "no-cache"
         self.ticket = ticket
 
@@ -203,24 +174,20 @@ class EventStream(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
-            self.ticket.hang_up()
+            self.ticket.cancel()
 
 
-async def _lines(ticket: Ticket, first: dict, wish: Wish) -> AsyncIterator[str]:
-    text = wish.prefix
+async def _lines(ticket: Ticket, first: dict, options: Options) -> AsyncIterator[str]:
+    text = options.prefix
     event: dict | None = first
     try:
         while event:
             text += event["token"]["text"]
             shown = {**event, "generated_text": None, "details": None}
             if details := event.get("details"):
-                shown |= {"generated_text": text, "details": details if wish.details else None}
-            if wish.openai:
-                shown |= choice(event["token"]["text"], details)
+                shown |= {"generated_text": text, "details": details if options.details else None}
             yield f"data:{json.dumps(shown)}\n\n"
             event = await anext(ticket, None)
-        if wish.openai:
-            yield "data: [DONE]\n\n"
     except Refusal as refusal:
         yield f"data:{json.dumps(refusal.body)}\n\n"
 

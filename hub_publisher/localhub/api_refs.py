@@ -3,13 +3,14 @@
 import hashlib
 from urllib.parse import parse_qs
 
-from markupsafe import escape
 from starlette.responses import Response
 
 from hub_publisher.localhub.api_repos import lfs_info
 from hub_publisher.localhub.refusal import Refusal, no_entry, no_revision
 from hub_publisher.localhub.store import AUTHOR, REF_NAME, Commit, File, Repo, Store
-from hub_publisher.localhub.web import PAGE_SIZE, Call, routes
+from hub_publisher.localhub.web import Call, Routes
+
+routes = Routes()
 
 
 def show_file(file: File, commits: dict[str, Commit] | None = None) -> dict:
@@ -94,40 +95,12 @@ def paths_info(call: Call) -> list[dict]:
 def commits(call: Call) -> Response:
     """List a revision's history, newest first."""
     history = call.store.history(call.store.resolve(call.repo(), call.values["rev"]))
-    html = "formatted" in call.request.query_params.getlist("expand[]")
-    shown = [_show_commit(commit, html) for commit in history]
+    authors = [{"user": AUTHOR, "avatar": ""}]
+    shown = [
+        {"id": commit.oid, "title": commit.title, "message": commit.message, "authors": authors, "date": commit.date}
+        for commit in history
+    ]
     return call.paged(shown, **{"X-Total-Count": str(len(history))})
-
-
-def _show_commit(commit: Commit, html: bool) -> dict:
-    about = {"authors": [{"user": AUTHOR, "avatar": ""}], "date": commit.date}
-    texts = {"title": commit.title, "message": commit.message}
-    formatted = {"formatted": {key: str(escape(text)) for key, text in texts.items()}} if html else {}
-    return {"id": commit.oid, **texts, **about, **formatted}
-
-
-@routes.on("GET", "/api/{type}s/{repo}/lfs-files")
-def lfs_files(call: Call) -> Response:
-    """List every LFS file that some commit of the repository holds, with a branch that still has it, if one does."""
-    store, repo = call.store, call.repo(write=True)
-    query = """SELECT f.oid, f.path, f.sha256, f.size, min(c.date) FROM files f JOIN commits c ON c.oid = f.commit_oid
-               WHERE c.repo = ? AND f.lfs GROUP BY f.oid, f.path ORDER BY min(c.date)"""
-    heads = sorted(store.refs(repo).items(), key=lambda item: item[0] == "refs/heads/main")  # it has the last word
-    held = {(file.oid, file.path): ref for ref, head in heads for file in store.files(head).values()}
-    keys = ("fileOid", "filename", "oid", "size", "pushedAt")
-    rows = store.rows(query, repo.id)
-    return call.paged([dict(zip(keys, row, strict=True)) | {"ref": held.get((row[0], row[1]))} for row in rows])
-
-
-@routes.on("POST", "/api/{type}s/{repo}/lfs-files/batch")
-def delete_lfs_files(call: Call) -> dict:
-    """Take LFS files out of the whole history for good, and free what they took on the disk."""
-    repo, deletions = call.repo(write=True), call.json().get("deletions")
-    oids = deletions.get("sha") if isinstance(deletions, dict) else None
-    if not isinstance(oids, list) or len(oids) > PAGE_SIZE or not all(isinstance(oid, str) for oid in oids):
-        raise Refusal(400, f'"deletions.sha" must be a list of at most {PAGE_SIZE} ids')
-    call.store.forget(repo, set(oids))
-    return {}
 
 
 @routes.on("GET", "/api/{type}s/{repo}/refs")
@@ -144,14 +117,14 @@ def refs(call: Call) -> dict:
     return shown
 
 
-def set_ref(store: Store, repo: Repo, name: str, oid: str, message: str | None = None, replace: bool = False) -> None:
-    """Create a reference; Refusal(409) when it exists and may not be replaced, Refusal(400) for a bad name."""
+def set_ref(store: Store, repo: Repo, name: str, oid: str, message: str | None = None) -> None:
+    """Create a reference; Refusal(409) when it exists, Refusal(400) for a bad name."""
     if not REF_NAME.fullmatch(name.split("/", 2)[2]):
         raise Refusal(400, f"Invalid reference for a branch: {name}")
     with store.transaction() as database:
-        if name in store.refs(repo, name) and not replace:
+        if name in store.refs(repo, name):
             raise Refusal(409, f"Reference {name} already exists")
-        database.execute("INSERT OR REPLACE INTO refs VALUES (?, ?, ?, ?)", (repo.id, name, oid, message))
+        database.execute("INSERT INTO refs VALUES (?, ?, ?, ?)", (repo.id, name, oid, message))
 
 
 def drop_ref(store: Store, repo: Repo, name: str) -> None:
@@ -163,16 +136,12 @@ def drop_ref(store: Store, repo: Repo, name: str) -> None:
 
 @routes.on("POST", "/api/{type}s/{repo}/branch/{rev}")
 def create_branch(call: Call) -> dict:
-    """Create a branch at `startingPoint`, by default at main; without files when `emptyBranch`."""
-    repo, branch, data = call.repo(write=True), call.values["rev"], call.json()
+    """Create a branch at `startingPoint`, by default at main."""
+    repo, branch = call.repo(write=True), call.values["rev"]
     if branch.startswith("refs/"):
         raise Refusal(400, f"Invalid reference for a branch: {branch}")
-    name, overwrite = f"refs/heads/{branch}", bool(data.get("overwrite"))
-    start = call.store.resolve(repo, str(data.get("startingPoint") or "main"))
-    set_ref(call.store, repo, name, start, replace=overwrite)
-    if data.get("emptyBranch"):
-        with call.store.transaction() as database:
-            call.store.add_commit(database, repo.id, name, None, {}, "initial commit", "")
+    start = call.store.resolve(repo, str(call.json().get("startingPoint") or "main"))
+    set_ref(call.store, repo, f"refs/heads/{branch}", start)
     return {}
 
 
@@ -200,17 +169,4 @@ def create_tag(call: Call) -> dict:
 def delete_tag(call: Call) -> dict:
     """Delete a tag."""
     drop_ref(call.store, call.repo(write=True), f"refs/tags/{call.values['rev']}")
-    return {}
-
-
-@routes.on("POST", "/api/{type}s/{repo}/super-squash/{rev}")
-def super_squash(call: Call) -> dict:
-    """Make the history of a branch or pull request one commit."""
-    repo, branch = call.repo(write=True), call.values["rev"]
-    title = str(call.json().get("message") or f"Super-squash branch '{branch}'")
-    with call.store.transaction() as database:
-        name = call.store.writable_ref(repo, branch)
-        files = call.store.files(call.store.refs(repo, name)[name])
-        fresh = {path: File(f.path, f.oid, f.sha256, f.size, f.lfs) for path, f in files.items()}
-        call.store.add_commit(database, repo.id, name, None, fresh, title, "")
     return {}

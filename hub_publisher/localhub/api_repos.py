@@ -1,39 +1,26 @@
-"""The Hub's API around repositories: create, delete, move, settings, list, and what one is."""
-
-import json
+"""The Hub's API around repositories: create, delete, make private or public, list, describe."""
 
 from starlette.responses import Response
 
 from hub_publisher.localhub import metadata
 from hub_publisher.localhub.operations import apply_changes, read_change
 from hub_publisher.localhub.refusal import Refusal
-from hub_publisher.localhub.store import AUTHOR, REPO_NAME, File, Repo, lfs_pointer
-from hub_publisher.localhub.web import Call, routes
+from hub_publisher.localhub.store import AUTHOR, REPO_NAME, Draft, File, Repo, lfs_pointer
+from hub_publisher.localhub.web import Call, Routes
+
+routes = Routes()
 
 KINDS = {"model": "", "dataset": "datasets/", "space": "spaces/"}
 RESERVED = {"api", "datasets", "spaces", "models", "login"}
-# What `expand` may name; of most there is nothing to tell here.
-_EXPANDABLE = (
-    "author cardData createdAt disabled downloads downloadsAllTime gated lastModified likes private resourceGroup sha"
-    " siblings tags trendingScore usedStorage xetEnabled gitalyUid"
-)
-_MORE = {
-    "model": " baseModels childrenModelCount config evalResults gguf inference inferenceProviderMapping library_name"
-    " mask_token model-index pipeline_tag safetensors spaces transformersInfo widgetData",
-    "dataset": " citation description mainSize paperswithcode_id",
-    "space": " datasets models region runtime sdk subdomain",
-}
-EXPANDABLE = {kind: set((_EXPANDABLE + more).split()) for kind, more in _MORE.items()}
 
 
 @routes.on("POST", "/api/validate-yaml")
 def validate_yaml(call: Call) -> object:
     """Check a README by the Hub's rules; errors are answered with 400."""
-    errors, warnings = metadata.validate(str(call.json().get("content", "")))
-    found = {"errors": [{"message": text} for text in errors], "warnings": [{"message": text} for text in warnings]}
-    if errors:
-        raise Refusal(400, "Invalid metadata in README.md: " + "; ".join(errors), extra=found)
-    return found
+    if errors := metadata.refused(str(call.json().get("content", ""))):
+        found = {"errors": [{"message": text} for text in errors], "warnings": []}
+        raise Refusal(400, f"Invalid metadata in README.md: {'; '.join(errors)}", extra=found)
+    return {"errors": [], "warnings": []}
 
 
 def full_name(data: dict) -> str:
@@ -78,9 +65,6 @@ def create(call: Call) -> dict:
     given = data.get("files") or []  # the JavaScript client may send the first files along
     if not isinstance(given, list):
         raise Refusal(400, '"files" must be an array')
-    if data.get("license"):
-        card = f"---\nlicense: {json.dumps(data['license'])}\n---\n"
-        given = [{"path": "README.md", "content": card}, *given]
     changes = [read_change(call.store, "file", item) for item in given if isinstance(item, dict)]
     try:
         repo = call.store.create_repo(kind, name, wants_private(data) or False)
@@ -90,7 +74,7 @@ def create(call: Call) -> dict:
         head = call.store.resolve(repo, "main")
         files = apply_changes(call.store, call.store.files(head), changes, head)
         with call.store.transaction() as database:
-            call.store.add_commit(database, repo.id, "refs/heads/main", head, files, "first files", "")
+            call.store.add_commit(database, repo.id, Draft("refs/heads/main", head, "first files"), files)
     return made
 
 
@@ -103,40 +87,20 @@ def delete(call: Call) -> dict:
     return {}
 
 
-@routes.on("POST", "/api/repos/move")
-def move(call: Call) -> dict:
-    """Rename a repository or give it to another namespace; who reads finds it under its old name, too."""
-    data = call.json()
-    call.must_write()
-    kind = kind_of(data)
-    repo = call.store.repo(kind, str(data.get("fromRepo")))
-    target = full_name({"name": data.get("toRepo")})
-    with call.store.transaction() as database:
-        if database.execute("SELECT 1 FROM repos WHERE type = ? AND name = ?", (kind, target)).fetchone():
-            raise Refusal(409, f"A {kind} repository called {target} already exists")
-        database.execute("INSERT OR REPLACE INTO former_names VALUES (?, ?, ?)", (kind, repo.name, repo.id))
-        database.execute("UPDATE repos SET name = ? WHERE id = ?", (target, repo.id))
-    return {"url": f"{call.base_url}/{KINDS[kind]}{target}"}
-
-
 @routes.on("PUT", "/api/{type}s/{repo}/settings")
 def settings(call: Call) -> dict:
-    """Make a repository private or public, gated or open (gating is remembered and shown, not enforced)."""
-    repo = call.repo(write=True)
-    data = call.json()
-    private = wants_private(data)
-    gated = data.get("gated", repo.gated) or None
-    if gated not in (None, "auto", "manual"):
-        raise Refusal(400, f"Invalid gated status: {gated}")
-    values = (repo.private if private is None else private, gated, repo.id)
+    """Make a repository private or public."""
+    repo, private = call.repo(write=True), wants_private(call.json())
+    if private is None:
+        raise Refusal(400, "The local Hub keeps one setting of a repository: its visibility")
     with call.store.transaction() as database:
-        database.execute("UPDATE repos SET private = ?, gated = ? WHERE id = ?", values)
-    return {"private": values[0], "gated": gated or False}
+        database.execute("UPDATE repos SET private = ? WHERE id = ?", (private, repo.id))
+    return {"private": private}
 
 
 @routes.on("GET", "/api/{type}s")
 def list_repos(call: Call) -> Response:
-    """List the repositories that the caller may see: author, search, filter, pipeline_tag, gated, sort, full."""
+    """List the repositories that the caller may see: author, search, filter, pipeline_tag, sort, full."""
     visible = "type = ?" if call.role else "type = ? AND NOT private"
     found = [describe(call, repo) for repo in call.store.repos(visible, call.values["type"])]
     found = [info for info in found if _matches(call, info)]
@@ -154,7 +118,6 @@ def _matches(call: Call, info: dict) -> bool:
         (not author or name.split("/")[0] == author)
         and all(word in name for word in search.split())
         and (not task or info.get("pipeline_tag") == task)
-        and ("gated" not in query or call.flag("gated") == bool(info["gated"]))
         and set(wanted) <= set(info["tags"])
     )
 
@@ -163,11 +126,6 @@ def trim(call: Call, info: dict, full: bool) -> dict:
     """Return the parts of a description that the caller asked for with `expand`, or that lists leave out."""
     expand = call.request.query_params.getlist("expand") + call.request.query_params.getlist("expand[]")
     if expand:
-        known = EXPANDABLE[call.values["type"]]
-        for index, name in enumerate(expand):
-            if name not in known:
-                options = "|".join(f'"{option}"' for option in sorted(known))
-                raise Refusal(400, f"Invalid option: expected one of {options} at expand[{index}]")
         # Nobody serves what lies here: "inference" stays away, as the Hub documents, and the mapping is empty.
         if "modelId" in info:
             info = {**info, "inferenceProviderMapping": {}}
@@ -185,7 +143,7 @@ def describe(call: Call, repo: Repo, revision: str = "main", blobs: bool = False
     config = metadata.config_of(files, store.blobs)
     info = {
         "_id": f"{repo.id:024x}", "id": repo.name, "author": repo.name.split("/")[0], "sha": commit,
-        "private": repo.private, "gated": repo.gated or False, "disabled": False,
+        "private": repo.private, "gated": False, "disabled": False,
         "lastModified": store.rows("SELECT date FROM commits WHERE oid = ?", commit)[0][0],
         "createdAt": repo.created_at, "downloads": 0, "likes": 0,
         "tags": metadata.tags_of(card, config, files), "cardData": card,

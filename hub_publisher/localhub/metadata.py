@@ -1,4 +1,4 @@
-"""What a repository says about itself: front matter, the Hub's rules for it, tags, and the weights' headers."""
+"""What a repository says about itself: front matter, what the Hub refuses in it, tags, and the weights' headers."""
 
 import json
 import math
@@ -7,23 +7,12 @@ from typing import Any
 
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.store import File
-from hub_publisher.readme.hub_rules import LICENSES, is_language, is_model_id
 from hub_publisher.readme.parse import BYTE_ORDER_MARK, find_block, load
 from hub_publisher.readme.regions import unix
+from hub_publisher.readme.validate import validate_metadata
 
 CARD_LIMIT = 4 * 2**20  # bytes of a README that are looked at
 MAX_HEADER = 100 * 2**20  # bytes; the safetensors format's own limit
-_TASKS = (
-    "text-classification token-classification table-question-answering question-answering zero-shot-classification"
-    " translation summarization feature-extraction text-generation fill-mask sentence-similarity text-to-speech"
-    " text-to-audio automatic-speech-recognition audio-to-audio audio-classification voice-activity-detection"
-    " depth-estimation image-classification object-detection image-segmentation text-to-image image-to-text"
-    " image-to-image image-to-video unconditional-image-generation video-classification reinforcement-learning"
-    " robotics tabular-classification tabular-regression text-to-video visual-question-answering"
-    " document-question-answering zero-shot-image-classification graph-ml mask-generation text-to-3d image-to-3d"
-    " image-feature-extraction image-text-to-text audio-text-to-text any-to-any other"
-)
-TASKS = set(_TASKS.split())
 
 
 def parse(text: str) -> dict:
@@ -46,93 +35,18 @@ def plain(value: object) -> Any:
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def validate(content: str) -> tuple[list[str], list[str]]:
-    """Return (errors, warnings) for a README, by the Hub's rules as far as they are known."""
+def refused(content: str) -> list[str]:
+    """Return a line for each thing in a README's metadata that the Hub would refuse, empty when it takes the file."""
     try:
         card = parse(content)
     except ValueError as error:
-        return [f"Invalid YAML: {error}"], []
-    if not card:
-        return [], ["empty or missing yaml metadata in repo card"]
-    errors = [*_check_names(card), *_check_widget(card), *_check_index(card)]
-    task = card.get("pipeline_tag")
-    known = task is None or task in TASKS
-    return errors, [] if known else [
-        f'The pipeline tag "{task}" is not in the official list: {", ".join(sorted(TASKS))}'
-    ]
+        return [f"Invalid YAML: {error}"]
+    return validate_metadata({key: value for key, value in card.items() if value is not None})
 
 
 def listed(value: object) -> list:
     """Return `value` as a list: itself, or of one, or empty for None."""
     return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _check_names(card: dict) -> list[str]:
-    errors = []
-    for value in listed(card.get("license")):
-        if not (isinstance(value, str) and value in LICENSES):
-            errors.append(f'"license" must be one of [{", ".join(sorted(LICENSES))}]')
-    for value in listed(card.get("language")):
-        if not (isinstance(value, str) and is_language(value)):
-            errors.append(
-                f'"language" with value "{value}" is not valid. It must be an ISO 639-1, 639-2 or 639-3 code.'
-            )
-    for key, where in (("base_model", "models"), ("datasets", "datasets")):
-        for index, value in enumerate(listed(card.get(key))):
-            if not (isinstance(value, str) and is_model_id(value)):
-                name = f"{key}[{index}]" if isinstance(card[key], list) else key
-                kind = where.removesuffix("s")
-                errors.append(
-                    f'"{name}" with value "{value}" is not valid. Use a {kind} id from https://hf.co/{where}.'
-                )
-    relation = card.get("base_model_relation")
-    if relation not in (None, "adapter", "merge", "quantized", "finetune"):
-        errors.append('"base_model_relation" must be one of [adapter, merge, quantized, finetune]')
-    return errors + [f'"{key}" must be a string' for key in ("library_name", "pipeline_tag", "thumbnail")
-                     if card.get(key) is not None and not isinstance(card[key], str)]  # fmt: skip
-
-
-def _check_widget(card: dict) -> list[str]:
-    errors = []
-    if "widget" in card and not isinstance(card["widget"], list):
-        errors.append('"widget" must be an array')
-    tags = card.get("tags")
-    if tags is not None and not (isinstance(tags, list) and all(isinstance(tag, str) for tag in tags)):
-        errors.append('"tags" must be an array of strings')
-    return errors
-
-
-def _check_index(card: dict) -> list[str]:
-    errors = []
-    index = card.get("model-index")
-    if index is not None and not isinstance(index, list):
-        return ['"model-index" must be an array']
-    for i, model in enumerate(index or []):
-        at = f"model-index[{i}]"
-        if not isinstance(model, dict) or not isinstance(model.get("name"), str):
-            errors.append(f'"{at}.name" is required')
-            continue
-        for j, result in enumerate(listed(model.get("results"))):
-            errors += _check_result(result, f"{at}.results[{j}]")
-    return errors
-
-
-def _check_result(result: object, at: str) -> list[str]:
-    if not isinstance(result, dict):
-        return [f'"{at}" must be an object']
-    dataset = result.get("dataset")
-    fields = dataset.items() if isinstance(dataset, dict) else ()
-    named = ("config", "split", "revision", "name", "type")
-    errors = [
-        f'"{at}.dataset.{key}" must be a string' for key, value in fields if key in named and not isinstance(value, str)
-    ]
-    for k, metric in enumerate(listed(result.get("metrics"))):
-        if not isinstance(metric, dict) or metric.get("value") is None:
-            errors.append(f'"{at}.metrics[{k}].value" is required')
-    source = result.get("source")
-    if source is not None and not (isinstance(source, dict) and source.get("url")):
-        errors.append(f'"{at}.source.url" is required')
-    return errors
 
 
 def card_of(files: dict[str, File], blobs: BlobStore) -> tuple[dict, str]:

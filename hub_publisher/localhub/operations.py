@@ -115,8 +115,8 @@ def _regular_file(store: Store, path: str, value: dict) -> File:
         raise Refusal(400, f"Invalid content of {path}") from error
     if len(data) > MAX_REGULAR_BYTES:
         raise Refusal(400, f"{path} is larger than 10 MiB: upload it through LFS")
-    if path == "README.md" and (errors := metadata.validate(data.decode("utf-8", "replace"))[0]):
-        raise Refusal(400, "Invalid metadata in README.md: " + "; ".join(errors))
+    if path == "README.md" and (errors := metadata.refused(data.decode("utf-8", "replace"))):
+        raise Refusal(400, f"Invalid metadata in README.md: {'; '.join(errors)}")
     return File(path, git_hash(len(data), [data]), store.blobs.add(data), len(data), False)
 
 

@@ -1,8 +1,6 @@
 """The pages a person sees: the list of models, a model's card, files and commits, and one commit's changes."""
 
-import difflib
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -15,17 +13,20 @@ from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Redire
 from hub_publisher.localhub import metadata
 from hub_publisher.localhub.access import same
 from hub_publisher.localhub.api_inference import why_not
+from hub_publisher.localhub.api_pulls import pull_requests
 from hub_publisher.localhub.api_repos import KINDS, describe
 from hub_publisher.localhub.cards import Place, render
+from hub_publisher.localhub.changes import changes
 from hub_publisher.localhub.refusal import NO_REPO, Refusal, no_repo
-from hub_publisher.localhub.store import File, Repo
-from hub_publisher.localhub.web import Call, routes
+from hub_publisher.localhub.store import AUTHOR, File, Repo
+from hub_publisher.localhub.web import Call, Routes
+
+routes = Routes()
 
 _PACKAGE = Path(__file__).parent.parent
 TEMPLATES = next(folder for folder in (_PACKAGE / "templates", _PACKAGE.parent / "templates") if folder.is_dir())
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin", "Cache-Control": "no-cache"}
-CARD_DIFF_LINES = 400
 AVATAR = "figures/avatar.png"  # the thumbnail is a wide picture where there is one for social media
 SAMPLING = {"temperature": "1", "top_p": "1", "max_new_tokens": "100"}  # what holds where a repository says nothing
 LOGIN_SECONDS = 365 * 24 * 3600
@@ -171,7 +172,7 @@ def index(call: Call) -> Response:
 
 
 def model_page(call: Call, tab: str, revision: str = "main", **more: object) -> Response:
-    """Return a model's page with one of its tabs open: card, files, commits or commit."""
+    """Return a model's page with one of its tabs open: card, files, commits, commit, pulls or pull."""
     repo = call.repo()
     info = describe(call, repo, revision)
     files = call.store.files(info["sha"])
@@ -186,6 +187,7 @@ def model_page(call: Call, tab: str, revision: str = "main", **more: object) -> 
         "commits": call.store.history(info["sha"]), "examples": examples(card), "results": results(card),
         "card": Markup(render(body, place)) if tab == "card" else "", "base_url": call.base_url,
         "path": f"{KINDS[repo.type]}{repo.name}", "kind": repo.type, "tab": tab, "revision": revision, "place": place,
+        "num_open": sum(pull.mergeable for pull in pull_requests(call.store, repo)), "author": AUTHOR,
         "branches": [name.removeprefix("refs/heads/") for name in call.store.refs(repo, "refs/heads/")],
     }  # fmt: skip
     return page("model", values | more)
@@ -210,34 +212,13 @@ def commits_page(call: Call) -> Response:
     return model_page(call, "commits", call.values["rev"])
 
 
-def changes(old: dict[str, File], new: dict[str, File]) -> Iterator[tuple[str, File]]:
-    """Yield (added, deleted or changed, file) for each path that differs between two trees, sorted by path."""
-    for path in sorted(old | new):
-        if path not in old:
-            yield "added", new[path]
-        elif path not in new:
-            yield "deleted", old[path]
-        elif old[path].oid != new[path].oid:
-            yield "changed", new[path]
-
-
-def _readme(call: Call, files: dict[str, File]) -> list[str]:
-    file = files.get("README.md")
-    return (
-        call.store.blobs.read(file.sha256, metadata.CARD_LIMIT).decode("utf-8", "replace").splitlines() if file else []
-    )
-
-
 @routes.on("GET", "/{kind}{repo}/commit/{rev}")
 def commit_page(call: Call) -> Response:
-    """Show what a commit changed, and how it changed the card."""
+    """Show what a commit changed."""
     store = call.store
     commit = store.history(store.resolve(call.repo(), call.values["rev"]))[0]
     new, old = store.files(commit.oid), store.files(commit.parent) if commit.parent else {}
-    changed = list(changes(old, new))
-    before, after = (_readme(call, files) for files in (old, new))
-    diff = list(difflib.unified_diff(before, after, lineterm="", n=2))[2 : CARD_DIFF_LINES + 2]
-    return model_page(call, "commit", commit.oid, commit=commit, changed=changed, diff=diff)
+    return model_page(call, "commit", commit.oid, commit=commit, changed=list(changes(old, new, store.blobs)))
 
 
 @routes.on("GET", "/{kind}{repo}")

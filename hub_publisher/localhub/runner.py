@@ -41,26 +41,26 @@ class Job:
 
 
 class Ticket:
-    """A job in line: iterate to hear of each token, and a Refusal instead of what fails; `hang_up` ends it early."""
+    """A job in line: iterate over its tokens, as they are written; a failure raises Refusal. `cancel` ends it early."""
 
     def __init__(self, runner: "Runner", job: Job) -> None:
-        self.heard: asyncio.Queue[dict | Refusal | None] = asyncio.Queue()
+        self.events: asyncio.Queue[dict | Refusal | None] = asyncio.Queue()
         self.runner = runner
-        self.task = asyncio.create_task(runner.attend(job, self))
+        self.task = asyncio.create_task(runner.run(job, self))
 
     def __aiter__(self) -> "Ticket":
         return self
 
     async def __anext__(self) -> dict:
-        event = await self.heard.get()
+        event = await self.events.get()
         if event is None:
             raise StopAsyncIteration
         if isinstance(event, Refusal):
             raise event
         return event
 
-    def hang_up(self) -> None:
-        """Stop writing, or leave the line; nothing when the job is done already."""
+    def cancel(self) -> None:
+        """End the job, whether it waits or runs; nothing happens when it is done already."""
         if self.runner.serving is self:
             self.runner.send({"cancel": True})
         else:
@@ -103,8 +103,8 @@ class Runner:
     def _closed(self, task: asyncio.Task) -> None:
         self.num_open -= 1
 
-    async def attend(self, job: Job, ticket: Ticket) -> None:
-        """See a job through its wait and its work; the ticket hears all of it, and None at the end."""
+    async def run(self, job: Job, ticket: Ticket) -> None:
+        """Wait for the worker and run a job; its events go to the ticket, and None after the last."""
         ends = time.monotonic() + self.limits.request_seconds
         try:
             async with asyncio.timeout(self.limits.request_seconds + GRACE_SECONDS), self._turn:
@@ -112,15 +112,15 @@ class Runner:
                 await self._work(job, ticket, ends)
                 self._seconds_per_job = time.monotonic() - begun
         except TimeoutError:
-            ticket.heard.put_nowait(failed(504, "The model did not answer in time."))
+            ticket.events.put_nowait(failed(504, "The model did not answer in time."))
         except OSError as error:
-            ticket.heard.put_nowait(failed(500, f"The model's process cannot be started: {error.strerror}."))
+            ticket.events.put_nowait(failed(500, f"The model's process cannot be started: {error.strerror}."))
         except Refusal as refusal:
-            ticket.heard.put_nowait(refusal)
+            ticket.events.put_nowait(refusal)
         finally:
             if self.serving is ticket:
                 self.serving, self.loading = None, ""
-            ticket.heard.put_nowait(None)
+            ticket.events.put_nowait(None)
 
     async def _work(self, job: Job, ticket: Ticket, ends: float) -> None:
         process = await self._ready()
@@ -130,14 +130,14 @@ class Runner:
             seconds = max(ends - time.monotonic(), 0)
             self.send({"folder": str(folder), "prompt": job.prompt, "settings": job.settings, "seconds": seconds})
             while not finished:
-                event = await self._hear(process)
+                event = await self._read_event(process)
                 finished = "end" in event
                 if "loaded" in event:
                     self.loaded, self.loading = job.key, ""
                 elif "error" in event:
-                    ticket.heard.put_nowait(failed(event["status"], event["error"]))
+                    ticket.events.put_nowait(failed(event["status"], event["error"]))
                 elif not finished:
-                    ticket.heard.put_nowait(event)
+                    ticket.events.put_nowait(event)
         finally:
             if finished:
                 self._idle = asyncio.get_running_loop().call_later(self.limits.idle_seconds, self.end)
@@ -168,11 +168,11 @@ class Runner:
         return folder
 
     def send(self, message: dict) -> None:
-        """Write a line to the worker; one that is gone does not hear it."""
+        """Write a line to the worker; nothing happens when it is gone."""
         if self._process and self._process.stdin:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
 
-    async def _hear(self, process: asyncio.subprocess.Process) -> dict:
+    async def _read_event(self, process: asyncio.subprocess.Process) -> dict:
         assert process.stdout is not None
         line = await process.stdout.readline()
         if line.endswith(b"\n"):

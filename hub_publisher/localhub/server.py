@@ -15,21 +15,22 @@ from hub_publisher.errors import PublisherError
 from hub_publisher.localhub import (
     api_commits,
     api_inference,
+    api_pulls,
     api_refs,
     api_repos,
     api_users,
-    discussions,
     pages,
+    pull_pages,
     transfer,
 )
 from hub_publisher.localhub.access import LOOPBACK, Access, secret_file
 from hub_publisher.localhub.runner import Limits, Runner
 from hub_publisher.localhub.store import Store
-from hub_publisher.localhub.web import App, Hub
+from hub_publisher.localhub.web import App, Hub, Routes
 from hub_publisher.localhub.xet import XorbStore
 
-# In this order paths are tried: the API first, pages last.
-PARTS = (api_users, api_repos, api_commits, api_refs, discussions, transfer, api_inference, pages)
+# In this order paths are tried: the API first, then pages; /<namespace>/discussions may be a repository's own page.
+PARTS = (api_users, api_repos, api_commits, api_refs, api_pulls, transfer, api_inference, pages, pull_pages)
 ANY_HOST = ("0.0.0.0", "::", "")
 
 
@@ -41,7 +42,7 @@ def make_app(root: Path, host: str, limits: Limits) -> App:
     tokens = {token: "write", reader: "read"}
     runner = Runner(root / "inference", limits)
     hub = Hub(Store(root), XorbStore(root), runner, Access(tokens, hosts, token.encode()))
-    return App(hub, pages.show_refusal)
+    return App(hub, Routes(part.routes for part in PARTS), pages.show_refusal)
 
 
 def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str], None], limits: Limits) -> None:

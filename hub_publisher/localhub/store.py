@@ -29,11 +29,10 @@ _LFS = (  # what the Hub puts into a new repository's .gitattributes
 LFS_PATTERNS = _LFS.split()
 GIT_ATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in LFS_PATTERNS).encode()
 
-PR_TARGET = "target TEXT NOT NULL DEFAULT 'refs/heads/main'"
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE IF NOT EXISTS repos (
     id INTEGER PRIMARY KEY, type TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, private INTEGER NOT NULL,
-    gated TEXT, created_at TEXT NOT NULL, UNIQUE (type, name));
+    created_at TEXT NOT NULL, UNIQUE (type, name));
 CREATE TABLE IF NOT EXISTS commits (
     oid TEXT PRIMARY KEY, repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE, parent TEXT,
     title TEXT NOT NULL, message TEXT NOT NULL, date TEXT NOT NULL);
@@ -47,13 +46,10 @@ CREATE TABLE IF NOT EXISTS refs (
 CREATE TABLE IF NOT EXISTS discussions (
     repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE, num INTEGER NOT NULL, title TEXT NOT NULL,
     status TEXT NOT NULL, base TEXT, merged TEXT, created_at TEXT NOT NULL,
-    {PR_TARGET}, PRIMARY KEY (repo, num)) WITHOUT ROWID;
+    target TEXT NOT NULL, PRIMARY KEY (repo, num)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS events (
     id TEXT PRIMARY KEY, repo INTEGER NOT NULL, num INTEGER NOT NULL, type TEXT NOT NULL, data TEXT NOT NULL,
     created_at TEXT NOT NULL, FOREIGN KEY (repo, num) REFERENCES discussions ON DELETE CASCADE);
-CREATE TABLE IF NOT EXISTS former_names (
-    type TEXT NOT NULL, name TEXT NOT NULL COLLATE NOCASE, repo INTEGER NOT NULL REFERENCES repos ON DELETE CASCADE,
-    PRIMARY KEY (type, name)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS commits_by_repo ON commits (repo);
 CREATE INDEX IF NOT EXISTS files_by_content ON files (sha256);
 """
@@ -61,13 +57,12 @@ CREATE INDEX IF NOT EXISTS files_by_content ON files (sha256);
 
 @dataclass(frozen=True)
 class Repo:
-    """A repository: `type` is model, dataset or space, `name` is namespace/name, `gated` auto, manual or None."""
+    """A repository: `type` is model, dataset or space, `name` is namespace/name."""
 
     id: int
     type: str
     name: str
     private: bool
-    gated: str | None
     created_at: str
 
 
@@ -112,6 +107,16 @@ def lfs_pointer(sha256: str, size: int) -> bytes:
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
 
 
+@dataclass(frozen=True)
+class Draft:
+    """A commit to be: the ref it moves, what it is made on, and its words."""
+
+    ref: str
+    parent: str | None
+    title: str
+    message: str = ""
+
+
 class Store:
     """Everything the local Hub remembers, under `root`."""
 
@@ -122,8 +127,6 @@ class Store:
         with self.transaction() as database:
             for statement in filter(str.strip, SCHEMA.split(";")):
                 database.execute(statement)
-            if "target" not in {column[1] for column in database.execute("PRAGMA table_info(discussions)")}:
-                database.execute(f"ALTER TABLE discussions ADD COLUMN {PR_TARGET}")  # a folder of an older version
         self.blobs.sweep({row[0] for row in self.rows("SELECT DISTINCT sha256 FROM files")})
 
     def _connect(self) -> sqlite3.Connection:
@@ -160,19 +163,15 @@ class Store:
             raise no_repo()
         return repo
 
-    def find_repo(self, type: str, name: str, renamed: bool = False) -> Repo | None:
-        """Return a repository, None when there is none; with `renamed` also the one that had that name before."""
+    def find_repo(self, type: str, name: str) -> Repo | None:
+        """Return a repository, None when there is none."""
         found = self.repos("type = ? AND name = ?", type, name)
-        if not found and renamed:
-            found = self.repos("id = (SELECT repo FROM former_names WHERE type = ? AND name = ?)", type, name)
         return found[0] if found else None
 
     def repos(self, where: str, *values: object) -> list[Repo]:
         """Return the repositories that an SQL condition selects, oldest first."""
-        query = f"SELECT id, type, name, private, gated, created_at FROM repos WHERE {where} ORDER BY id"
-        return [
-            Repo(id, type, name, bool(p), gated, date) for id, type, name, p, gated, date in self.rows(query, *values)
-        ]
+        query = f"SELECT id, type, name, private, created_at FROM repos WHERE {where} ORDER BY id"
+        return [Repo(id, type, name, bool(p), date) for id, type, name, p, date in self.rows(query, *values)]
 
     def create_repo(self, type: str, name: str, private: bool) -> Repo:
         """Create a repository with its first commit, as the Hub does; Refusal(409) when it exists."""
@@ -185,7 +184,7 @@ class Store:
             values = (type, name, private, now())
             database.execute("INSERT INTO repos (type, name, private, created_at) VALUES (?, ?, ?, ?)", values)
             (repo_id,) = database.execute("SELECT last_insert_rowid()").fetchone()
-            self.add_commit(database, repo_id, "refs/heads/main", None, {first.path: first}, "initial commit", "")
+            self.add_commit(database, repo_id, Draft("refs/heads/main", None, "initial commit"), {first.path: first})
         return self.repo(type, name)
 
     def delete_repo(self, repo: Repo) -> None:
@@ -194,22 +193,9 @@ class Store:
             query = "SELECT DISTINCT sha256 FROM files JOIN commits ON commits.oid = commit_oid WHERE repo = ?"
             candidates = {row[0] for row in database.execute(query, (repo.id,))}
             database.execute("DELETE FROM repos WHERE id = ?", (repo.id,))
-            self._drop_unused(database, candidates)
-
-    def forget(self, repo: Repo, oids: set[str]) -> None:
-        """Take the LFS files of these git hashes out of every commit of a repository, and free what they needed."""
-        marks = ", ".join("?" * len(oids))
-        where = f"lfs AND oid IN ({marks}) AND commit_oid IN (SELECT oid FROM commits WHERE repo = ?)"
-        with self.transaction() as database:
-            query = f"SELECT DISTINCT sha256 FROM files WHERE {where}"
-            candidates = {row[0] for row in database.execute(query, (*oids, repo.id))}
-            database.execute(f"DELETE FROM files WHERE {where}", (*oids, repo.id))
-            self._drop_unused(database, candidates)
-
-    def _drop_unused(self, database: sqlite3.Connection, candidates: set[str]) -> None:
-        still = "SELECT 1 FROM files WHERE sha256 = ? LIMIT 1"
-        # Inside the transaction: no commit that counts on one of these blobs can slip in between.
-        self.blobs.drop({name for name in candidates if not database.execute(still, (name,)).fetchone()})
+            still = "SELECT 1 FROM files WHERE sha256 = ? LIMIT 1"
+            # Inside the transaction: no commit that counts on one of these blobs can slip in between.
+            self.blobs.drop({name for name in candidates if not database.execute(still, (name,)).fetchone()})
 
     # References and commits
 
@@ -244,22 +230,19 @@ class Store:
                 return name
         raise no_revision(revision)
 
-    def add_commit(
-        self, database: sqlite3.Connection, repo_id: int, ref: str, parent: str | None, files: dict[str, File],
-        title: str, message: str,
-    ) -> str:  # fmt: skip
-        """Write a commit with exactly `files` (by path) and move `ref` to it, inside the caller's transaction.
+    def add_commit(self, database: sqlite3.Connection, repo_id: int, draft: Draft, files: dict[str, File]) -> str:
+        """Write a commit with exactly `files` (by path) and move its ref to it, inside the caller's transaction.
 
         Files whose `since` is empty are new in this commit. Returns the commit's id.
         """
         date = now()
-        seed = f"{parent}\n{title}\n{date}\n{secrets.token_hex(20)}"  # unique, also when nothing changed
+        seed = f"{draft.parent}\n{draft.title}\n{date}\n{secrets.token_hex(20)}"  # unique, also when nothing changed
         oid = hashlib.sha1(seed.encode()).hexdigest()
-        values = (oid, repo_id, parent, title, message, date)
+        values = (oid, repo_id, draft.parent, draft.title, draft.message, date)
         database.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)", values)
         rows = [(oid, f.path, f.oid, f.sha256, f.size, f.lfs, f.since or oid) for f in files.values()]
         database.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        database.execute("INSERT OR REPLACE INTO refs (repo, name, oid) VALUES (?, ?, ?)", (repo_id, ref, oid))
+        database.execute("INSERT OR REPLACE INTO refs (repo, name, oid) VALUES (?, ?, ?)", (repo_id, draft.ref, oid))
         return oid
 
     def files(self, commit: str, under: str = "") -> dict[str, File]:

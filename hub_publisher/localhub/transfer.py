@@ -12,8 +12,10 @@ from hub_publisher.localhub.access import SIGNED_SECONDS
 from hub_publisher.localhub.blobs import READ_SIZE
 from hub_publisher.localhub.refusal import NO_ENTRY, Refusal, no_entry
 from hub_publisher.localhub.store import File, lfs_pointer
-from hub_publisher.localhub.web import Call, routes
+from hub_publisher.localhub.web import Call, Routes
 from hub_publisher.localhub.xet import MAX_XORB_BYTES, parse_shard
+
+routes = Routes()
 
 MAX_LFS_BYTES = 2**40
 SHOWN_IN_BROWSERS = re.compile(r"image/(?:png|jpeg|gif|webp|svg\+xml|avif)|text/|application/json")

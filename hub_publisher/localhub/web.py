@@ -6,7 +6,7 @@ import logging
 import re
 import secrets
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from urllib.parse import unquote, urlencode
 
@@ -107,12 +107,9 @@ class Call:
             raise Refusal(403, "Forbidden: you must use a write token to upload to a repository.")
 
     def repo(self, write: bool = False) -> Repo:
-        """Return the repository in the path; a private one is not there for callers without a token.
-
-        Readers may name it as it was called before it was renamed.
-        """
+        """Return the repository in the path; a private one is not there for callers without a token."""
         kind = self.values.get("kind") or f"{self.values.get('type', 'model')}s/"
-        repo = self.store.find_repo(kind.rstrip("/").removesuffix("s"), self.values["repo"], renamed=not write)
+        repo = self.store.find_repo(kind.rstrip("/").removesuffix("s"), self.values["repo"])
         if repo is None or (repo.private and self.role is None):
             raise no_repo(anonymous=self.role is None)
         if write:
@@ -145,8 +142,8 @@ class Route:
 class Routes:
     """A table of routes, tried in order against the path as it came: `refs%2Fpr%2F1` is one segment."""
 
-    def __init__(self) -> None:
-        self.table: list[Route] = []
+    def __init__(self, parts: Iterable["Routes"] = ()) -> None:
+        self.table: list[Route] = [route for part in parts for route in part.table]
 
     def on(self, method: str, path: str, limit: int = JSON_LIMIT, streaming: bool = False) -> Callable:
         """Return a decorator that puts a handler at `method` and `path`, e.g. `/api/{type}s/{repo}/tree/{rev}`."""
@@ -171,9 +168,6 @@ class Routes:
             raise Refusal(405, "Method not allowed", headers={"Allow": ", ".join(sorted(allowed))})
         missing = "Sorry, we can't find the page you are looking for."
         raise Refusal(404, f"{missing} The local Hub has no {path[:200]}")
-
-
-routes = Routes()
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -212,7 +206,7 @@ async def answer(hub: Hub, request: Request, routes: Routes) -> Response:
 
 
 def as_refusal(error: Exception) -> Refusal:
-    """Return what to tell a client about a failure of ours; the server goes on."""
+    """Return the answer to an error of the server itself: 507 for a full disk, else 500 with an entry in the log."""
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or (isinstance(error, sqlite3.OperationalError) and "full" in str(error)):
         return Refusal(507, "No space left on the disk of the local Hub")
@@ -229,8 +223,9 @@ def request_id(request: Request) -> str:
 class App:
     """The ASGI application."""
 
-    def __init__(self, hub: Hub, show_refusal: Callable[[Request, Refusal], Response]) -> None:
+    def __init__(self, hub: Hub, routes: Routes, show_refusal: Callable[[Request, Refusal], Response]) -> None:
         self.hub = hub
+        self.routes = routes
         self.show_refusal = show_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -238,7 +233,7 @@ class App:
             return
         request = Request(scope, receive)
         try:
-            response = await answer(self.hub, request, routes)
+            response = await answer(self.hub, request, self.routes)
         except ClientDisconnect:
             return
         except Refusal as refusal:

@@ -3,8 +3,8 @@
     escape        untrusted text into Markdown, one function for each context
     frontmatter   the YAML at the top, written so that every parser reads the same
     parse         front matter that anybody may have written, read as the Hub reads it
-    repair        a whole README.md in any state, taken apart and put right
-    regions       the parts of the page that are ours, each with its hash
+    decode        the bytes of a README.md as text, whatever its encoding and line ends
+    regions       the parts of the page that are ours
     merge         ours and what stands on the Hub, made into one (merge_body, merge_keys: its two halves)
     hub_rules     licences, languages and ids as the Hub knows them
     validate      the Hub's rules for the front matter, checked offline

@@ -23,6 +23,7 @@ from urllib.parse import quote, urlsplit
 
 NAME_LIMIT = 80
 TEXT_LIMIT = 1000
+EXCERPT_LIMIT = 60
 ADDRESS_LIMIT = 2000  # the longest that browsers and servers agree on
 
 # Invisible and without width. Between two characters it keeps parsers from seeing one thing: a link, a formula.
@@ -83,6 +84,16 @@ def shorten(text: str, limit: int) -> str:
     while kept and unicodedata.category(kept[-1])[0] in "MCZ":
         kept = kept[:-1]
     return kept + "…"
+
+
+def one_line(text: str) -> str:
+    """`text` as a terminal may print it: white space of any kind as one space."""
+    return " ".join(printable(text).split())
+
+
+def excerpt(text: str) -> str:
+    """The beginning of somebody's text, fit for a line of a message."""
+    return shorten(one_line(text), EXCERPT_LIMIT)
 
 
 def inline(text: str, limit: int = TEXT_LIMIT) -> Safe:

@@ -7,16 +7,17 @@ conflict: ours takes its place in `content`, and the caller refuses to push that
 nothing here asks the Hub or the disk.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from hub_publisher.readme import frontmatter
+from hub_publisher.readme.decode import decode
+from hub_publisher.readme.escape import excerpt
 from hub_publisher.readme.merge_body import merge_bodies
 from hub_publisher.readme.merge_keys import merge_keys
-from hub_publisher.readme.parse import BYTE_ORDER_MARK, front_matter_of
+from hub_publisher.readme.parse import BYTE_ORDER_MARK, front_matter_of, take_apart
 from hub_publisher.readme.regions import seal, unix
-from hub_publisher.readme.repair import read
 
 __all__ = ["Merged", "front_matter_of", "merge"]
 
@@ -35,14 +36,14 @@ def merge(
     remote: bytes | None,
     ours: str,
     published_front_matter: dict[str, Any] | None = None,
-    published_regions: Collection[str] | None = None,
+    published_regions: Mapping[str, str] | None = None,
 ) -> Merged:
     """`ours`, a whole rendered README.md, in the place of `remote`, the one on the Hub; None where there is none.
 
-    `published_front_matter` and `published_regions`, the names, are what we published last: only by them a change of
-    a key or the loss of a region is known as somebody's. Where they are None, ours wins without a word. Merging the
-    result again changes nothing and finds no conflict. Line ends are those of `remote`. Raises CardError when `ours`
-    itself is broken: its front matter, or its regions.
+    `published_front_matter` and `published_regions` (name -> SHA-256) are what we published last, as manifest.json
+    tells: only by them a change of a key or a region is known as somebody's. Where they are None, ours wins without a
+    word. Merging the result again changes nothing and finds no conflict. Line ends are those of `remote`. Raises
+    CardError for a front matter that cannot be read, there or in `ours`, and for broken regions in `ours`.
     """
     ours = unix(ours).lstrip(BYTE_ORDER_MARK)
     metadata, rendered = front_matter_of(ours)
@@ -50,17 +51,20 @@ def merge(
     fresh = (head + sealed).encode()
     if remote is None or remote == fresh:
         return Merged(fresh)
-    there = read(remote)
-    if not there.front_matter and not there.body.strip():
-        return Merged(fresh, repairs=there.repairs)
-    keys = merge_keys(there.front_matter, metadata, published_front_matter, there.is_whole)
+    text, has_crlf, repairs = decode(remote)
+    there = take_apart(text)
+    if there.comments:
+        repairs += (f"comments in the front matter were dropped: {excerpt(' '.join(there.comments))}",)
+    if not there.metadata and not there.body.strip():
+        return Merged(fresh, repairs=repairs)
+    keys = merge_keys(there.metadata, metadata, published_front_matter)
     body = merge_bodies(there.body, sealed, published_regions)
     if keys.metadata != metadata:
         head = frontmatter.dump(keys.metadata)
     content = head + (body.text if body.text.startswith("\n") else f"\n{body.text}")
     return Merged(
-        (content.replace("\n", "\r\n") if there.has_crlf else content).encode(),
+        (content.replace("\n", "\r\n") if has_crlf else content).encode(),
         (*body.conflicts, *keys.conflicts),
         (*body.kept, *keys.kept),
-        (*there.repairs, *keys.repairs),
+        (*repairs, *keys.repairs),
     )

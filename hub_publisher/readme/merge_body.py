@@ -4,11 +4,11 @@ merge_bodies(theirs, ours, published) -> Body
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from hub_publisher.readme.escape import excerpt
 from hub_publisher.readme.regions import Foreign, Region, Stray, split
-from hub_publisher.readme.repair import excerpt
 
 _GAP = Foreign("\n")
 
@@ -22,9 +22,10 @@ class Body:
     kept: tuple[str, ...] = ()
 
 
-def merge_bodies(theirs: str, ours: str, published: Collection[str] | None = None) -> Body:
-    """`theirs` with our regions as `ours`, which is sealed, has them; `published` names those that we wrote last.
+def merge_bodies(theirs: str, ours: str, published: Mapping[str, str] | None = None) -> Body:
+    """`theirs` with our regions as `ours`, which is sealed, has them; `published` is what we wrote last.
 
+    Its names and hashes, or None when that is not known: then no region counts as edited.
     A region new to `theirs` comes behind the one that it follows in `ours`. One that `ours` lacks goes, and so do
     markers without a partner; the text around those stays. Without any marker in `theirs`, `ours` stands above it.
     """
@@ -34,11 +35,11 @@ def merge_bodies(theirs: str, ours: str, published: Collection[str] | None = Non
     if not marked:
         return _above(theirs, ours, published)
     placed = _closed(_inserted(_replaced(parts, regions), regions))
-    conflicts = tuple(_conflicts(marked, {region.name: region for region in regions}, published or ()))
+    conflicts = tuple(_conflicts(marked, {region.name: region for region in regions}, published))
     return Body("".join(part.text for part in placed), conflicts, tuple(_kept(placed)))
 
 
-def _above(theirs: str, ours: str, published: Collection[str] | None) -> Body:
+def _above(theirs: str, ours: str, published: Mapping[str, str] | None) -> Body:
     if not theirs.strip():
         return Body(ours)
     conflicts = ("every region was removed by hand",) if published else ()
@@ -47,7 +48,9 @@ def _above(theirs: str, ours: str, published: Collection[str] | None) -> Body:
     return Body(f"{ours}\n\n{below}", conflicts, (f"{_count(below)} of the old text, below ours",))
 
 
-def _conflicts(marked: list[Region | Stray], wanted: dict[str, Region], published: Collection[str]) -> Iterator[str]:
+def _conflicts(
+    marked: list[Region | Stray], wanted: dict[str, Region], published: Mapping[str, str] | None
+) -> Iterator[str]:
     found: dict[str, list[Region | Stray]] = defaultdict(list)
     for part in marked:
         found[part.name].append(part)
@@ -57,11 +60,11 @@ def _conflicts(marked: list[Region | Stray], wanted: dict[str, Region], publishe
             yield f"region {name} has lost a marker; what stood there is kept as text"
         if len(regions) > 1:
             yield f"region {name} comes more than once"
-        fine = wanted[name].hash if name in wanted else None
-        if any(not region.is_intact and region.hash != fine for region in regions):
+        fine = {wanted[name].hash} if name in wanted else set()
+        if published is not None and {region.hash for region in regions} - fine - {published.get(name)}:
             yield f"region {name} was edited by hand"
     for name in wanted:
-        if name in published and name not in found:
+        if published and name in published and name not in found:
             yield f"region {name} was removed by hand"
 
 

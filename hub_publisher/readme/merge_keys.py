@@ -1,6 +1,6 @@
 """The front matter's half of a merge: our keys, and those that others added, as long as the Hub takes them.
 
-merge_keys(theirs, ours, published, is_whole) -> Keys
+merge_keys(theirs, ours, published) -> Keys
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hub_publisher.readme import frontmatter
-from hub_publisher.readme.repair import excerpt
+from hub_publisher.readme.escape import excerpt
 from hub_publisher.readme.validate import find_problems
 
 TAGS = "tags"
@@ -28,13 +28,10 @@ class Keys:
     repairs: list[str] = field(default_factory=list)
 
 
-def merge_keys(
-    theirs: dict[str, Any], ours: dict[str, Any], published: dict[str, Any] | None, is_whole: bool = True
-) -> Keys:
+def merge_keys(theirs: dict[str, Any], ours: dict[str, Any], published: dict[str, Any] | None) -> Keys:
     """The metadata to write: ours in our order, more tags of theirs, then the keys that are only theirs.
 
-    `published` is what we wrote last, None when that is not known. Where `is_whole` is False, a key that `theirs`
-    lacks was perhaps there and could not be read.
+    `published` is what we wrote last, None when that is not known.
     """
     keys = Keys(dict(ours))
     if published is None:
@@ -44,21 +41,19 @@ def merge_keys(
             if _top(problem.key) in ours and _top(problem.key) != TAGS
         ]
     else:
-        keys.conflicts += _conflicts(theirs, ours, published, is_whole)
+        keys.conflicts += _conflicts(theirs, ours, published)
     _add_tags(keys, theirs.get(TAGS), _tags_of(published))
     _add_others(keys, {key: value for key, value in theirs.items() if key not in {**ours, **(published or {})}})
     return keys
 
 
-def _conflicts(
-    theirs: dict[str, Any], ours: dict[str, Any], published: dict[str, Any], is_whole: bool
-) -> Iterator[str]:
-    if is_whole and published and not theirs.keys() & {*published, *ours}:
+def _conflicts(theirs: dict[str, Any], ours: dict[str, Any], published: dict[str, Any]) -> Iterator[str]:
+    if published and not theirs.keys() & {*published, *ours}:
         yield "the front matter was removed by hand"
         return
     for key in dict.fromkeys((*ours, *published)):
         before, now, new = (values.get(key, _MISSING) for values in (published, theirs, ours))
-        if (now is _MISSING and not is_whole) or _same(now, before) or _same(now, new):
+        if _same(now, before) or _same(now, new):
             continue
         if key == TAGS and isinstance(now, list):  # more of them are no conflict
             lost = [tag for tag in _tags_of(published) if tag not in now and tag in _tags_of(ours)]

@@ -1,6 +1,7 @@
 """The YAML at the top of a card that somebody else may have written, read as the Hub reads it.
 
     front_matter_of(text) -> (metadata, body)    of a whole README.md
+    take_apart(text) -> Page                     the same, with the comments of its YAML
     load(block) -> Loaded                        what stands between the two --- lines: a value, and comments
 
 That is YAML 1.2 with its core schema: `no` and a date are text, 08 and 1e3 are numbers. PyYAML itself speaks 1.1.
@@ -61,23 +62,39 @@ class Loaded(NamedTuple):
     comments: tuple[str, ...]
 
 
+class Page(NamedTuple):
+    """A README.md, line ends as LF: its metadata, its body, and the comments of its YAML, which belong to no value."""
+
+    metadata: dict[str, Any]
+    body: str
+    comments: tuple[str, ...] = ()
+
+
 def front_matter_of(text: str) -> tuple[dict[str, Any], str]:
-    """The metadata and the body of a README.md, line ends as LF. The metadata is empty where there is none.
+    """The metadata and the body of a README.md: see take_apart."""
+    page = take_apart(text)
+    return page.metadata, page.body
+
+
+def take_apart(text: str) -> Page:
+    """The parts of a README.md. The metadata is empty where there is none; text between --- lines is body.
 
     Raises CardError, naming the line, for a front matter that the Hub cannot read.
     """
     text = unix(text).lstrip(BYTE_ORDER_MARK)
     block = find_block(text)
     if block is None:
-        return {}, text
-    remedy = "Correct it in README.md, or take that file away and publish again."
+        return Page({}, text)
     try:
-        metadata = load(block.text, block.first_line).value
+        metadata, comments = load(block.text, block.first_line)
     except NotYaml as error:
-        raise CardError(f"The front matter of README.md cannot be read: {error}.", remedy) from error
-    if not isinstance(metadata, dict | None):
-        raise CardError("The front matter of README.md holds no keys.", remedy)
-    return metadata or {}, block.body
+        raise CardError(
+            f"The front matter of README.md cannot be read: {error}.",
+            "Correct it in README.md, or take that file away and publish again.",
+        ) from error
+    if isinstance(metadata, dict):
+        return Page(metadata, block.body, comments)
+    return Page({}, text if block.text.strip() else block.body)
 
 
 def find_block(text: str) -> Block | None:

@@ -1,14 +1,14 @@
-"""The regions of README.md that are ours: each between two comments, with the SHA-256 of what stands in it.
+"""The regions of README.md that are ours: each between two comments.
 
-    <!-- hub-publisher:begin NAME sha256=... -->
+    <!-- hub-publisher:begin NAME -->
     what hub_publisher writes
     <!-- hub-publisher:end NAME -->
 
-    seal(body) -> body        fills in the hashes, and puts into regions what stands in none
+    seal(body) -> body        checks the markers, and puts into regions what stands in none
     split(body) -> parts      Foreign | Region | Stray, in their order; reads any text
 
-A hash tells whether somebody wrote inside a region. It is the one that manifest.json states, and in full, so that the
-two compare as they are. It keeps nobody from editing and hashing again: it notices, it does not defend.
+manifest.json states the SHA-256 of each region as it was published. A region that has another one was edited since;
+whoever changes the manifest as well is not noticed.
 """
 
 import hashlib
@@ -20,9 +20,10 @@ from itertools import count
 
 from hub_publisher.errors import CardError
 
-# A line of its own; four spaces before it would make it code. escape.fence breaks what would read as one.
+# A line of its own; four spaces before it would make it code. escape.fence breaks what would read as one. Versions up
+# to 0.1 wrote the content's SHA-256 into the marker; it is not looked at.
 _MARKER = re.compile(
-    r"^ {0,3}<!-- *hub-publisher:(begin|end) +([a-z][a-z0-9-]*)(?: +sha256=([0-9a-f]*))? *-->[ \t]*(?:\n|\Z)",
+    r"^ {0,3}<!-- *hub-publisher:(begin|end) +([a-z][a-z0-9-]*)(?: +sha256=[0-9a-f]*)? *-->[ \t]*(?:\n|\Z)",
     re.MULTILINE,
 )
 WHOLE_PAGE = "card"
@@ -42,11 +43,10 @@ class Foreign:
 
 @dataclass(frozen=True)
 class Region:
-    """What stands between two markers of one name. `stated_hash` is None where the marker has none."""
+    """What stands between two markers of one name."""
 
     name: str
     content: str
-    stated_hash: str | None = None
 
     @property
     def hash(self) -> str:
@@ -55,19 +55,10 @@ class Region:
         return hashlib.sha256("\n".join(lines).strip("\n").encode("utf-8", "replace")).hexdigest()
 
     @property
-    def is_intact(self) -> bool:
-        """Whether the content is still what its marker's hash was taken of."""
-        return self.stated_hash == self.hash
-
-    @property
     def text(self) -> str:
-        """The region with its markers, the hash that of its content."""
+        """The region with its markers."""
         content = self.content if self.content.endswith("\n") or not self.content else f"{self.content}\n"
-        return (
-            f"<!-- hub-publisher:begin {self.name} sha256={self.hash} -->\n"
-            f"{content}"
-            f"<!-- hub-publisher:end {self.name} -->\n"
-        )
+        return f"<!-- hub-publisher:begin {self.name} -->\n{content}<!-- hub-publisher:end {self.name} -->\n"
 
 
 @dataclass(frozen=True)
@@ -86,11 +77,6 @@ def unix(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def has_markers(text: str) -> bool:
-    """Whether any line of `text` is a marker."""
-    return bool(_MARKER.search(unix(text)))
-
-
 def split(body: str) -> tuple[Part, ...]:
     """The parts of `body` in their order, line ends as LF. Any text has parts; a name may come more than once."""
     return tuple(_parts(unix(body)))
@@ -101,12 +87,12 @@ def _parts(body: str) -> Iterator[Part]:
     position = number = 0
     while number < len(markers):
         marker = markers[number]
-        kind, name, stated_hash = marker.groups()
+        kind, name = marker.groups()
         if position < marker.start():
             yield Foreign(body[position : marker.start()])
         partner = markers[number + 1] if number + 1 < len(markers) else None
         if kind == "begin" and partner and partner.group(1, 2) == ("end", name):
-            yield Region(name, body[marker.end() : partner.start()], stated_hash)
+            yield Region(name, body[marker.end() : partner.start()])
             position, number = partner.end(), number + 2
         else:
             yield Stray(name, marker[0])
@@ -116,7 +102,7 @@ def _parts(body: str) -> Iterator[Part]:
 
 
 def seal(body: str) -> str:
-    """A rendered page with the hash of each region in its marker, and every text of it in a region.
+    """A rendered page with every text of it in a region.
 
     What a template has outside its regions becomes one, called "card" when it has no other, else "text-1" and so on:
     only then can a later page take its place. Sealing twice changes nothing. Raises CardError for a marker without

@@ -7,28 +7,28 @@ from pathlib import Path
 from types import ModuleType
 
 from hub_publisher.config import Config
-from hub_publisher.disk import stage_fingerprint, write_bytes, write_timeline
 from hub_publisher.errors import SourceError
-from hub_publisher.records import Timeline
+from hub_publisher.records import TIMELINE, Post, Timeline
 from hub_publisher.sources import files, sample, x_archive
+from hub_publisher.system.files import read_jsonl, write_bytes, write_jsonl
 
 AVATAR = "avatar.png"
-_FIELDS = ("handle", "text_column")
 
 
-def expected_fingerprint(config: Config) -> str:
-    """Fingerprint of the timeline that `fetch(config)` would write. Raises SourceError when nothing serves it."""
+def state(config: Config) -> tuple[str, int, str]:
+    """What tells the posts that `fetch(config)` would read from others. Raises SourceError when nothing serves it."""
     source = _source_of(config)
-    return stage_fingerprint("sources", config, _FIELDS, source.NAME, str(source.VERSION), source.state(config))
+    return source.NAME, source.VERSION, source.state(config)
 
 
 def fetch(config: Config) -> Timeline:
-    """Read the posts of `config.handle` and leave them in timeline-<handle>.jsonl, the picture beside it.
+    """Read the posts of `config.handle` and leave them in timeline.jsonl, the account's picture beside it.
+
+    The timeline that comes back has its posts; they are no part of its record.
 
     Raises SourceError when no source can serve the handle, or the one that was named cannot be read.
     """
     source = _source_of(config)
-    fingerprint = expected_fingerprint(config)
     reading = source.read(config)
     timeline: Timeline = reading.timeline
     if not timeline.posts:
@@ -37,15 +37,15 @@ def fetch(config: Config) -> Timeline:
     picture.unlink(missing_ok=True)
     if reading.avatar:
         write_bytes(picture, reading.avatar)
-    found = {"fingerprint": fingerprint, "avatar_file": AVATAR if reading.avatar else None}
-    timeline = timeline.model_copy(update=found)
-    write_timeline(timeline_path(config), timeline)
-    return timeline
+    write_jsonl(config.run_dir / TIMELINE, timeline.posts)
+    return timeline.model_copy(
+        update={"avatar_file": AVATAR if reading.avatar else None, "num_posts": len(timeline.posts)}
+    )
 
 
-def timeline_path(config: Config) -> Path:
-    """Where `fetch` leaves the timeline."""
-    return config.run_dir / f"timeline-{config.handle}.jsonl"
+def with_posts(run_dir: Path, timeline: Timeline) -> Timeline:
+    """The timeline with its posts, which `fetch` left in timeline.jsonl."""
+    return timeline.model_copy(update={"posts": tuple(read_jsonl(run_dir / TIMELINE, Post))})
 
 
 def _source_of(config: Config) -> ModuleType:
@@ -62,11 +62,11 @@ def _ways(handle: str) -> str:
     return "\n".join(
         [
             "These ways work:",
-            f"  make publish USER={handle} ARCHIVE=path/to/archive.zip",
+            f"  hub-publisher publish {handle} --archive path/to/archive.zip",
             "      your X archive: x.com > Settings > Your account > Download an archive of your data (about a day)",
-            f"  make publish USER={handle} FROM=posts.csv",
+            f"  hub-publisher publish {handle} --from-path posts.csv",
             "      posts in a file: .csv, .jsonl, .json, .parquet, or .txt with one post a line",
-            f"  make publish USER={sample.HANDLE}",
+            f"  hub-publisher publish {sample.HANDLE}",
             "      the bundled sample",
         ]
     )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple
 
 from hub_publisher.config import Config
@@ -21,9 +22,9 @@ from hub_publisher.sources.reading import (
     progress,
     state_of,
     undecodable_note,
-    well_formed,
 )
 from hub_publisher.sources.text_files import TextFile
+from hub_publisher.text.characters import well_formed
 
 NAME = "files"
 VERSION = 1  # raise it when the same file gives other posts than before
@@ -44,7 +45,9 @@ _FORMATS = {
     ".ndjson": formats.json_lines_rows,
     ".txt": formats.text_rows,
 }
-_REMEDY = "Give a .csv, .tsv, .jsonl, .json, .parquet or .txt file: make publish USER=<handle> FROM=posts.csv"
+_REMEDY = (
+    "Give a .csv, .tsv, .jsonl, .json, .parquet or .txt file: hub-publisher publish <handle> --from-path posts.csv"
+)
 _BYTES_REPR = re.compile(r"b(['\"]).*\1", re.DOTALL)
 _NOTHING = ("", "none", "null", "nan", "nat", "false", "f", "no", "n", "0", "{}", "[]")
 
@@ -93,10 +96,11 @@ def read(config: Config) -> Reading:
 def _checked_path(config: Config) -> Path:
     assert config.from_path is not None
     path = existing(config.from_path, _REMEDY)
+    as_archive = f"hub-publisher publish {config.handle} --archive {quote(str(path))}"
     if path.is_dir():
-        raise SourceError(f"{path} is a folder.", f"{_REMEDY}\nAn unzipped X archive is given as ARCHIVE={path}")
+        raise SourceError(f"{path} is a folder.", f"{_REMEDY}\nGive an unzipped X archive so: {as_archive}")
     if path.suffix.lower() in (".zip", ".js"):
-        raise SourceError(f"{path.name} looks like an X archive.", f"make publish USER={config.handle} ARCHIVE={path}")
+        raise SourceError(f"{path.name} looks like an X archive.", as_archive)
     if path.suffix.lower() not in (*_FORMATS, ".parquet"):
         raise SourceError(f"{path.name} is of no kind that can be read.", _REMEDY)
     if path.stat().st_size == 0:
@@ -121,7 +125,7 @@ class _Table:
     """The rows of one file and which of their columns mean what. Column names are matched without regard to case."""
 
     def __init__(self, path: Path, text_column: str | None, handle: str) -> None:
-        self._handle = handle.lower()
+        self._handle = handle
         self._file: TextFile | None = None
         self._num_reprs = 0
         rows: Iterable[dict[str, Any]]
@@ -170,7 +174,8 @@ class _Table:
             missing = f"no column {text_column!r}" if text_column else "no column that is known to hold texts"
             raise SourceError(
                 f"{path.name} has {missing}. Its columns: {', '.join(map(str, names[:30]))}.",
-                "Name the one that holds the text: --text-column NAME (with make: TEXT_COLUMN=NAME)",
+                "Name the one that holds the text: "
+                f"hub-publisher publish {self._handle} --from-path {quote(str(path))} --text-column NAME",
             )
         self._named = text if text_column else None
         self._texts = [by_name[name] for name in wanted if name in by_name]
@@ -211,7 +216,7 @@ class _Table:
         own_id = str(row.get("author_id") or (own or {}).get("id_str") or "")
         to_name = str(by_name.get("in_reply_to_screen_name") or "").lower()
         to_id = str(by_name.get("in_reply_to_user_id_str") or by_name.get("in_reply_to_user_id") or "")
-        to_self = to_name == self._handle or (own_id and own_id == to_id)
+        to_self = to_name == self._handle.lower() or (own_id and own_id == to_id)
         return not to_self and (any(map(_says_yes, by_name.values())) or "replied_to" in kinds)
 
 

@@ -18,9 +18,9 @@ from hub_publisher.sources.reading import existing
 
 HOW_TO_GET_ONE = (
     "Download your archive from x.com (Settings > Your account > Download an archive of your data), then: "
-    "make publish USER=<handle> ARCHIVE=path/to/archive.zip"
+    "hub-publisher publish <handle> --archive path/to/archive.zip"
 )
-_AGAIN = "Download it again, or unzip it yourself and give the folder: ARCHIVE=path/to/folder"
+_AGAIN = "Download it again, or unzip it yourself and give the folder: --archive path/to/folder"
 
 TWEETS = re.compile(r"tweets?(?:-part(\d+))?\.js|js/tweets/(\d{4}_\d\d)\.js")
 ALLOWED = re.compile(
@@ -141,7 +141,7 @@ def _open_zip(path: Path) -> zipfile.ZipFile:
     if not start.startswith(b"PK"):
         raise SourceError(
             f"{path} is neither a zip nor a tweets.js.",
-            f"{HOW_TO_GET_ONE}\nA file of posts is read with FROM= instead: make publish USER=<handle> FROM=posts.csv",
+            f"{HOW_TO_GET_ONE}\nA file of posts is given so: hub-publisher publish <handle> --from-path posts.csv",
         )
     try:
         return zipfile.ZipFile(path)

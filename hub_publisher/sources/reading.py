@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from hub_publisher.disk import sha256_of
 from hub_publisher.errors import SourceError
 from hub_publisher.records import Timeline
+from hub_publisher.system.files import sha256_of
+from hub_publisher.text.characters import unescape
 
 T = TypeVar("T")
 
@@ -20,7 +21,6 @@ HASHED_BYTES = 64 * 2**20
 REPOST = re.compile(r"RT @\w{1,15}:? ")
 _HALF_LINK = re.compile(r"https?:\S*…$")
 _CUT_BEFORE_LINK = re.compile(r"…\s*https?://t\.co/\w+[\"”']?$")
-_ENTITY = re.compile(r"&(?:amp|lt|gt);")
 _MARKUP = re.compile(r"[<>]|&(?!(?:amp|lt|gt);)")
 
 # X's short form of a long post is cut to fill 140 characters, its own link included. It may be shorter by
@@ -53,13 +53,6 @@ def looks_cut(text: str) -> bool:
     return False
 
 
-def unescape(text: str) -> str:
-    """`text` with &amp; &lt; &gt; replaced in one pass: what X escapes, and nothing else."""
-    if "&" not in text:
-        return text
-    return _ENTITY.sub(lambda match: {"&amp;": "&", "&lt;": "<", "&gt;": ">"}[match[0]], text)
-
-
 def escapes_html(texts: Iterable[str]) -> bool:
     """Whether a source writes &amp; &lt; &gt; for & < >.
 
@@ -73,15 +66,6 @@ def escapes_html(texts: Iterable[str]) -> bool:
         elif "&" in text:
             num_escaped += 1
     return num_escaped > num_bare
-
-
-def well_formed(text: str) -> str:
-    """`text` with surrogate pairs joined and lone halves replaced by U+FFFD, so that it can be UTF-8."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def progress(items: Iterable[T], what: str) -> Iterator[T]:

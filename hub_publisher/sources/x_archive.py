@@ -17,8 +17,9 @@ from hub_publisher.records import Post, Timeline
 from hub_publisher.sources.avatar import to_png
 from hub_publisher.sources.json_stream import JsonStream
 from hub_publisher.sources.members import HOW_TO_GET_ONE, Members, open_archive, opened_files
-from hub_publisher.sources.reading import Reading, progress, state_of, undecodable_note, unescape, well_formed
+from hub_publisher.sources.reading import Reading, progress, state_of, undecodable_note
 from hub_publisher.sources.x_records import Notes, Owner, age, edit_ids, inner, post_id, to_post, withheld
+from hub_publisher.text.characters import unescape, well_formed
 
 NAME = "x_archive"
 VERSION = 1  # raise it when the same archive gives other posts than before

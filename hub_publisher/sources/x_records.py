@@ -10,7 +10,8 @@ from typing import Any
 
 from hub_publisher.records import Post
 from hub_publisher.sources.dates import parse_date
-from hub_publisher.sources.reading import REPOST, looks_cut, unescape, well_formed
+from hub_publisher.sources.reading import REPOST, looks_cut
+from hub_publisher.text.characters import unescape, well_formed
 
 _CUT_MARK = re.compile(r"…\s*(?:https?://\S*)?\s*$")
 _LEADING_MENTIONS = re.compile(r"\s*(?:@\w{1,15}\s+)+")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hub_publisher.config import Config
-from hub_publisher.disk import sha256_of
-from hub_publisher.tracking.protocol import ArtifactFiles
-from hub_publisher.tracking.server import relative_to_service
+from hub_publisher.system.files import fingerprint, sha256_of
+from hub_publisher.tracking.client import relative_to_service
+from hub_publisher.tracking.run import ArtifactFiles
 
 if TYPE_CHECKING:
     import wandb
@@ -17,14 +17,9 @@ def build(artifact: ArtifactFiles, config: Config) -> "wandb.Artifact":
     """The artifact, not logged yet. Its metadata tell the SHA-256 and size in bytes of every file it holds."""
     import wandb
 
-    held = {
-        name: sums
-        for name, sums in (
-            ("sha256", {name: sha256_of(path) for name, path in artifact.files.items()}),
-            ("size", {name: path.stat().st_size for name, path in artifact.files.items()}),
-        )
-        if sums
-    }
+    sums = {name: sha256_of(path) for name, path in artifact.files.items()}
+    sizes = {name: path.stat().st_size for name, path in artifact.files.items()}
+    held = {"sha256": sums, "size": sizes} if sums else {}
     made = wandb.Artifact(artifact.name, type=artifact.type, metadata={**held, **artifact.metadata})
     for name, path in artifact.files.items():
         # Only whole files are ever put in the publication's folder, so that nobody changes one during the upload.
@@ -35,6 +30,12 @@ def build(artifact: ArtifactFiles, config: Config) -> "wandb.Artifact":
         made.add_reference(address, name=name, checksum=False)
     hide_paths(made, config)
     return made
+
+
+def digest(artifact: ArtifactFiles) -> str:
+    """32 hexadecimal digits that name the contents as long as no server has given them a version."""
+    sums = {name: sha256_of(path) for name, path in artifact.files.items()}
+    return fingerprint(artifact.type, sums, dict(artifact.references))[:32]
 
 
 def log_table(

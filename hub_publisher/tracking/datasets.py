@@ -3,10 +3,11 @@
 from typing import Any
 
 from hub_publisher.config import Config
-from hub_publisher.disk import read_jsonl
-from hub_publisher.records import POSTS, Curation, KeptPost, Timeline, Tracking
-from hub_publisher.tracking.files import facts_file, rows_file
-from hub_publisher.tracking.protocol import ArtifactFiles
+from hub_publisher.records import POSTS, Curation, KeptPost, Timeline
+from hub_publisher.system.files import read_jsonl
+from hub_publisher.tracking.records import Tracking
+from hub_publisher.tracking.run import ArtifactFiles
+from hub_publisher.tracking.state import facts_file, rows_file
 
 FULL, IDS, NONE = "full", "ids", "none"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hub_publisher.tracking.protocol import EPOCH, STEP, Run
+from hub_publisher.tracking.run import EPOCH, STEP, TIME, Run
 
 POLL_SECONDS = 0.5
 _STEP_METRICS = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "num_tokens", "epoch")
@@ -17,6 +17,7 @@ _STEP_METRICS = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "num
 def follow(run: Run, path: Path) -> Iterator[None]:
     """Log every line of the training log at `path` to `run`, also those written before, until the block ends.
 
+    Each row keeps the time at which its line was written, where the line tells it.
     Steps and evaluations that an earlier attempt has logged are left out. The file may not exist yet, grow, or be
     replaced by a shorter one when training resumes from a checkpoint. After the block the rest is read, once.
     """
@@ -67,16 +68,17 @@ class _Tail:
             point = json.loads(line)
             kind, step, epoch = point["kind"], int(point["step"]), float(point["epoch"])
             eval_loss = float(point["eval_loss"]) if kind == "eval" else 0.0
+            when = {TIME: float(point["time"])} if "time" in point else {}
         except (ValueError, KeyError, TypeError):
             self.run.warnings.append(f"{self.path.name} holds a line that is no log point")
             return
         if kind == "eval" and epoch > self.last_epoch:
             self.last_epoch = int(epoch)
-            self.log_row({"eval/loss": eval_loss, EPOCH: self.last_epoch, STEP: step})
+            self.log_row({"eval/loss": eval_loss, EPOCH: self.last_epoch, STEP: step, **when})
         elif kind == "step" and step > self.last_step:
             self.last_step = step
             values = {f"train/{name}": point[name] for name in _STEP_METRICS if name in point}
-            self.log_row({**values, STEP: step})
+            self.log_row({**values, STEP: step, **when})
 
     def log_row(self, values: dict[str, float]) -> None:
         self.num_lines += 1

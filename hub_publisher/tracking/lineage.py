@@ -4,25 +4,23 @@
                                                 +-> train -> finetuned-model, evaluation, model-card
                              pretrained-model --+
 
-Both functions may be called again at any time: what a server has confirmed is not sent to it twice.
+All of it is made from the records, now or with a later `sync`. Every function here may be called again at any time:
+what a server has confirmed is not sent to it twice.
 """
 
 from collections.abc import Callable
 from typing import Any
 
-from hub_publisher.config import Config
-from hub_publisher.disk import fingerprint, read_record
-from hub_publisher.records import RECORDS, Curation, Evaluation, Receipt, Timeline, Tracking, Training
+from hub_publisher.config import Config, deciding
+from hub_publisher.records import RECORDS, Curation, Evaluation, Receipt, Timeline, Training
+from hub_publisher.system.files import fingerprint, read_record
 from hub_publisher.tracking import results
-from hub_publisher.tracking.asking import sync_command
 from hub_publisher.tracking.datasets import raw_dataset, train_dataset, train_dataset_name
 from hub_publisher.tracking.follow import follow
-from hub_publisher.tracking.ledger import current, run_id
-from hub_publisher.tracking.protocol import Run
+from hub_publisher.tracking.records import Tracking
+from hub_publisher.tracking.run import Run
 from hub_publisher.tracking.runs import open_run
-
-PREPROCESS_FIELDS = ("min_posts", "heldout_ratio", "seed")
-TRAINING_LOG = "training-log.jsonl"
+from hub_publisher.tracking.state import TRAINING_LOG, current, run_id, sync_command
 
 
 def record_preprocess(
@@ -37,7 +35,7 @@ def record_preprocess(
     `warn` is told, a line each, what went wrong with Weights & Biases.
     """
     settings = {
-        **{name: getattr(config, name) for name in PREPROCESS_FIELDS},
+        **{name: getattr(config, name) for name in deciding("curate")},
         "source": timeline.source,
         "handle": timeline.handle,
         "curation": curation.fingerprint,
@@ -98,6 +96,8 @@ def knows_inputs(config: Config, tracking: Tracking, training: Training) -> bool
     """Whether the train run's record names its inputs as they are called now. Also where there is no such run."""
     if "train" not in tracking.runs or "preprocess" not in tracking.runs:
         return True
+    if tracking.mode == "online" and tracking.runs["train"].url is None:
+        return False
     data, inputs = tracking.runs["preprocess"].artifacts, tracking.runs["train"].inputs
     base, name = training.base_model.artifact_name, train_dataset_name(config)
     return base in inputs and inputs.get(name, "not used") == data.get(name, "not there")
@@ -123,10 +123,10 @@ def publication_contents(evaluation: Evaluation, receipt: Receipt) -> str:
 
 
 def _is_done(config: Config, tracking: Tracking, settings: dict[str, Any], curation: Curation) -> bool:
-    """Whether the preprocess run says all it can: to a server, or offline to the disk, from where `sync` goes on."""
+    """Whether the preprocess run says all it can: to a server, or offline to the ledger."""
     known = tracking.runs.get("preprocess")
     if known is None or known.run_id != run_id(config, tracking, "preprocess", settings):
         return False
     if tracking.mode == "online":
         return known.recorded == preprocess_contents(curation)
-    return known.finished or known.url is not None
+    return train_dataset_name(config) in known.artifacts

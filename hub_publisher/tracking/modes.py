@@ -4,11 +4,11 @@ import os
 import secrets
 
 from hub_publisher.config import Config
-from hub_publisher.disk import write_record
 from hub_publisher.errors import PublisherError
-from hub_publisher.records import Tracking
-from hub_publisher.tracking.ledger import TRACKING, current
-from hub_publisher.tracking.server import preflight
+from hub_publisher.system.files import write_record
+from hub_publisher.tracking.client import preflight
+from hub_publisher.tracking.records import Tracking
+from hub_publisher.tracking.state import TRACKING, current
 
 # What wandb itself accepts in WANDB_MODE.
 _MODES = {

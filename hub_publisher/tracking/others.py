@@ -13,10 +13,10 @@ from typing import Any
 
 from hub_publisher.config import Config
 from hub_publisher.errors import UsageError
+from hub_publisher.tracking.errors import guarded
 from hub_publisher.tracking.follow import follow
-from hub_publisher.tracking.guard import guarded
-from hub_publisher.tracking.opening import public
-from hub_publisher.tracking.protocol import STEP, NullRun
+from hub_publisher.tracking.run import STEP, TIME, Run
+from hub_publisher.tracking.state import public
 
 FOLDER = "trackers"
 ANSWER_SECONDS = 30.0
@@ -55,7 +55,7 @@ def follow_elsewhere(
         yield
 
 
-class _OtherRun(NullRun):
+class _OtherRun(Run):
     """The same metrics to each tracker."""
 
     def __init__(self, config: Config, settings: Mapping[str, Any], warnings: list[str]) -> None:
@@ -78,7 +78,7 @@ class _OtherRun(NullRun):
 
     def log(self, values: Mapping[str, float]) -> None:
         """Log scalars, at the step that is one of them."""
-        scalars, step = {name: value for name, value in values.items() if name != STEP}, int(values[STEP])
+        scalars, step = {name: value for name, value in values.items() if name not in (STEP, TIME)}, int(values[STEP])
         for tracker in self._trackers:
             tracker.ask("logging metrics", lambda it: it.log(scalars, step=step))
 

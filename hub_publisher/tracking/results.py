@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 
 from hub_publisher.config import Config
-from hub_publisher.disk import read_jsonl, sha256_of
 from hub_publisher.records import (
     MODEL_DIR,
     POSTS,
@@ -16,8 +15,9 @@ from hub_publisher.records import (
     Receipt,
     Training,
 )
-from hub_publisher.tracking.files import facts_file
-from hub_publisher.tracking.protocol import ArtifactFiles
+from hub_publisher.system.files import read_jsonl, sha256_of
+from hub_publisher.tracking.run import ArtifactFiles
+from hub_publisher.tracking.state import facts_file
 
 _WITHHELD = "(withheld: it repeats a post)"
 _BIN_WIDTH = 20

@@ -1,15 +1,14 @@
-"""Later: what an offline publication, or one that lost its server, left to say is said, once."""
+"""`sync`: say to the server what a publication's records say and the server has not heard yet."""
 
 from collections.abc import Callable
 
 from hub_publisher.config import Config
-from hub_publisher.disk import read_record, read_timeline
 from hub_publisher.errors import PublisherError
-from hub_publisher.records import RECORDS, Curation, Evaluation, Receipt, Timeline, Tracking, Training
+from hub_publisher.records import RECORDS, TIMELINE, Curation, Evaluation, Post, Receipt, Timeline, Training
+from hub_publisher.system.files import read_jsonl, read_record
+from hub_publisher.tracking.client import preflight
 from hub_publisher.tracking.follow import follow
-from hub_publisher.tracking.ledger import current
 from hub_publisher.tracking.lineage import (
-    TRAINING_LOG,
     fill_preprocess,
     knows_inputs,
     preprocess_contents,
@@ -17,14 +16,15 @@ from hub_publisher.tracking.lineage import (
     record_inputs,
     record_publication,
 )
-from hub_publisher.tracking.runs import WandbRun, reopen_run
-from hub_publisher.tracking.server import preflight
-from hub_publisher.tracking.upload import unreachable, upload
+from hub_publisher.tracking.records import Tracking
+from hub_publisher.tracking.runs import WandbRun, on_server
+from hub_publisher.tracking.state import TRAINING_LOG, current, sync_command
 
 Say = Callable[[str], None]
+Refresh = Callable[[Tracking], Receipt | None]
 
 
-def sync(config: Config, refresh: Callable[[Tracking], Receipt | None], say: Say = lambda line: None) -> Tracking:
+def sync(config: Config, refresh: Refresh, say: Say = lambda line: None) -> Tracking:
     """Bring both runs to the server, whole: metrics, tables, artifacts and their edges. Returns the tracking record.
 
     `refresh` is called when the runs' addresses are known: it gives the published card their links and returns the
@@ -39,51 +39,52 @@ def sync(config: Config, refresh: Callable[[Tracking], Receipt | None], say: Say
             say("Weights & Biases has everything.")
             return _now(config)
     if problem := preflight(config):
-        raise unreachable(config, problem)
+        raise _unreachable(config, problem)
     _sync_preprocess(config, say)
-    _sync_train(config, refresh, say)
+    if "train" in _now(config).runs:
+        _sync_train(config, refresh, say)
     return _now(config)
 
 
 def _sync_preprocess(config: Config, say: Say) -> None:
     timeline, curation = _posts(config)
-    if _now(config).runs["preprocess"].recorded == preprocess_contents(curation):
+    now = _now(config)
+    if now.runs["preprocess"].recorded == preprocess_contents(curation):
         return
-    upload(config, _now(config), "preprocess")
-    with reopen_run(config, _now(config), "preprocess") as run:
-        fill_preprocess(run, config, _now(config), timeline, curation)
+    with on_server(config, now, "preprocess") as run:
+        fill_preprocess(run, config, now, timeline, curation)
     _require_confirmed(config, run)
     say(f"preprocess  {run.url}")
 
 
-def _sync_train(config: Config, refresh: Callable[[Tracking], Receipt | None], say: Say) -> None:
-    if "train" not in _now(config).runs:
-        return
-    upload(config, _now(config), "train")
-    training = read_record(config.run_dir / RECORDS["finetune"], Training)
-    lacks_inputs = training is not None and not knows_inputs(config, _now(config), training)
-    if _now(config).runs["train"].url is None or lacks_inputs:
-        with reopen_run(config, _now(config), "train") as run:
-            if run.start() is not None:
-                with follow(run, config.run_dir / TRAINING_LOG):
-                    pass  # what an interrupted upload left out
-                if training is not None:
-                    record_inputs(run, config, training)
-        _require_confirmed(config, run)
+def _sync_train(config: Config, refresh: Refresh, say: Say) -> None:
     failure = None
-    try:
-        refresh(_now(config))
-    except PublisherError as error:  # the runs do not depend on the Hub
-        failure = error
-    evaluation, receipt = _published(config)
-    if evaluation is not None and receipt is not None:
-        with reopen_run(config, _now(config), "train") as run:
+    with on_server(config, _now(config), "train") as run:
+        _replay_training(config, run)
+        try:
+            refresh(_now(config))
+        except PublisherError as error:  # the runs do not depend on the Hub
+            failure = error
+        evaluation, receipt = _published(config)
+        if evaluation is not None and receipt is not None:
             record_publication(run, evaluation, config, receipt)
-        if not _is_complete(config):
-            _require_confirmed(config, run)
-    say(f"train       {_now(config).runs['train'].url}")
+    if evaluation is not None and receipt is not None and not _is_complete(config):
+        _require_confirmed(config, run)
+    say(f"train       {run.url}")
     if failure is not None:
         raise failure
+
+
+def _replay_training(config: Config, run: WandbRun) -> None:
+    """What the card shows of the train run: its address and its inputs. PublisherError when the server is lost."""
+    training = read_record(config.run_dir / RECORDS["finetune"], Training)
+    if run.url is not None and (training is None or knows_inputs(config, _now(config), training)):
+        return
+    with follow(run, config.run_dir / TRAINING_LOG):
+        pass
+    if training is not None:
+        record_inputs(run, config, training)
+    _require_confirmed(config, run)
 
 
 def _is_complete(config: Config) -> bool:
@@ -107,7 +108,9 @@ def _published(config: Config) -> tuple[Evaluation | None, Receipt | None]:
 
 
 def _posts(config: Config) -> tuple[Timeline, Curation]:
-    timeline = read_timeline(config.run_dir / RECORDS["fetch"].replace("*", config.handle))
+    timeline = read_record(config.run_dir / RECORDS["fetch"], Timeline)
+    if timeline is not None:
+        timeline = timeline.model_copy(update={"posts": tuple(read_jsonl(config.run_dir / TIMELINE, Post))})
     curation = read_record(config.run_dir / RECORDS["curate"], Curation)
     if timeline is None or curation is None:
         missing = RECORDS["curate"] if timeline else f"timeline of {config.handle}"
@@ -126,7 +129,14 @@ def _require_runs(config: Config) -> None:
 def _require_confirmed(config: Config, run: WandbRun) -> None:
     if not run.is_confirmed:
         problem = run.warnings[0] if run.warnings else "the run did not start"
-        raise unreachable(config, problem.removeprefix("Weights & Biases: "))
+        raise _unreachable(config, problem.removeprefix("Weights & Biases: "))
+
+
+def _unreachable(config: Config, problem: str) -> PublisherError:
+    return PublisherError(
+        f"Nothing more can be sent to Weights & Biases: {problem}.",
+        f"What is there stays there; go on later with: {sync_command(config)}",
+    )
 
 
 def _now(config: Config) -> Tracking:

@@ -11,7 +11,7 @@ from time import process_time
 
 from bench_curate import real_texts, recombined, sizes
 
-from hub_publisher.copying import Text, statistics
+from hub_publisher.evaluate.memorisation import Text, statistics
 
 NUM_TEXTS = 100
 

@@ -16,10 +16,11 @@ from pathlib import Path
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from hub_publisher import base_model, curate, dataset, finetune, loss, sources
+from hub_publisher import curate, finetune, sources
 from hub_publisher.config import Config
-from hub_publisher.disk import read_jsonl
+from hub_publisher.model import base_model, dataset, loss
 from hub_publisher.records import POSTS, KeptPost
+from hub_publisher.system.files import read_jsonl
 
 BLOCK_SIZE = 1024
 THEIR_RATE = 1.372e-4

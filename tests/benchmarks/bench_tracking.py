@@ -15,16 +15,16 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from faults import BlackHole, unused_url
-from tracking_helpers import KEY, Story
-from wandb_server import WandbServer
-
-from hub_publisher import base_model, curate, finetune, sources, tracking
+from hub_publisher import curate, finetune, sources, tracking
 from hub_publisher.config import Config
-from hub_publisher.disk import write_bytes
-from hub_publisher.tracking.server import tear_down
+from hub_publisher.model import base_model
+from hub_publisher.system.files import write_bytes
+from hub_publisher.tracking.client import tear_down
+from tests.helpers.faults import BlackHole, unused_url
+from tests.helpers.tracking import KEY, Story
+from tests.helpers.wandb_server import WandbServer
 
 LOG = "training-log.jsonl"
 MODES = ("disabled", "offline", "online")

@@ -1,0 +1,202 @@
+"""The published weights beside their base model: held-out loss, copying, and samples -> evaluation.json."""
+
+import gc
+import math
+import random
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tqdm import tqdm
+
+from hub_publisher.config import Config
+from hub_publisher.errors import UsageError
+from hub_publisher.evaluate import bootstrap, memorisation
+from hub_publisher.evaluate.memorisation import Text
+from hub_publisher.model import dataset, generation, loss
+from hub_publisher.model.base_model import load_on_device
+from hub_publisher.records import (
+    MODEL_DIR,
+    POSTS,
+    Comparison,
+    Evaluation,
+    Interval,
+    KeptPost,
+    Memorisation,
+    Metrics,
+    Samples,
+    Training,
+)
+from hub_publisher.system.files import read_jsonl
+from hub_publisher.text import copying
+
+if TYPE_CHECKING:
+    import numpy as np
+
+METHOD = (copying.COPY_WORDS, bootstrap.NUM_RESAMPLES)  # another one gives other figures
+
+
+class PostLosses(NamedTuple):
+    """What one model's losses on the held-out posts are made of: a row for each post, as it was after cutting."""
+
+    nats: "np.ndarray"  # (N,) float64
+    num_tokens: "np.ndarray"  # (N,) int64, predicted: all but BOS
+    num_bytes: "np.ndarray"  # (N,) int64, UTF-8
+
+
+class _Measured(NamedTuple):
+    losses: PostLosses
+    written: list[list[str]]  # [prompt][sample]
+
+
+def evaluate(config: Config, training: Training, base_path: Path) -> Evaluation:
+    """Measure both models on the same held-out posts and let both go on from the same prompts.
+
+    Both read the published tokenizer and compute in the same number format, so that nothing but the weights differs.
+    The samples are the first of their seed; none is picked. One that copies a post, train or held-out, is withheld.
+    """
+    from transformers import AutoTokenizer
+
+    check_prompts(config)
+    started = time.monotonic()
+    model_dir = config.run_dir / MODEL_DIR
+    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    heldout = [post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost) if post.split == "heldout"]
+    sampling = generation.write_settings(model_dir, config, training.max_new_tokens)
+    tuned, base = (
+        _one_model(config, path, tokenizer, heldout, sampling, whose)
+        for path, whose in ((model_dir, "fine-tuned"), (base_path, "base"))
+    )
+    tuned_metrics, base_metrics, comparison = compare(tuned.losses, base.losses, config.seed)
+    return Evaluation(
+        base=base_metrics,
+        tuned=tuned_metrics,
+        comparison=comparison,
+        memorisation=_memorisation(config, tuned.written, base.written, heldout),
+        samples=_shown(config, tuned.written, base.written),
+        sampling=sampling,
+        seed=config.seed,
+        eval_seconds=time.monotonic() - started,
+    )
+
+
+def check_prompts(config: Config) -> None:
+    """Raises UsageError for a prompt that repeats a post: the page, the widget and the preview would publish it."""
+    posts = (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost))
+    if copied := sorted(copying.copies(posts, config.prompts)):
+        raise UsageError(
+            f"The prompt {copied[0][:100]!r} repeats a post, and no post is published.",
+            "Choose another, or only its first words, with --prompts.",
+        )
+
+
+def _one_model(
+    config: Config, path: Path, tokenizer: Any, heldout: list[str], sampling: dict[str, Any], whose: str
+) -> _Measured:
+    """The losses of the model in `path`, and its continuations of every prompt: those shown first, all measured."""
+    model = load_on_device(path, config.dtype)
+    losses = measure(model, tokenizer, heldout, config.max_post_tokens, config.tokens_per_batch)
+    num_each = max(config.num_samples, math.ceil(config.num_measured_samples / len(config.prompts)))
+    # disable=None: quiet where nobody looks, that is where stderr is not a terminal.
+    prompts = tqdm(config.prompts, desc=f"Samples of the {whose} model", unit="prompt", disable=None)
+    written = [
+        # A seed for each prompt: with one for all, equal random numbers make the texts echo one another.
+        generation.generate(model, tokenizer, prompt, num_each, config.seed + index, sampling)
+        for index, prompt in enumerate(prompts)
+    ]
+    del model
+    gc.collect()  # the other model should not have to fit beside this one
+    return _Measured(losses, written)
+
+
+def measure(model: Any, tokenizer: Any, texts: list[str], max_post_tokens: int, tokens_per_batch: int) -> PostLosses:
+    """The model's loss on each of `texts`, each alone, BOS to EOS, and what to divide it by.
+
+    Bytes are those of what the model had to predict, so without what was cut off.
+    """
+    import numpy as np
+
+    encoded = dataset.encode(texts, tokenizer, dataset.post_limit(max_post_tokens, model.config))
+    nats = loss.sequence_losses(model, encoded.sequences, tokenizer.pad_token_id, tokens_per_batch)
+    decoded = tokenizer.batch_decode(encoded.sequences, skip_special_tokens=True)
+    return PostLosses(
+        nats=nats.cpu().numpy(),
+        num_tokens=np.array([loss.num_predicted([row]) for row in encoded.sequences]),
+        num_bytes=np.array([len(text.encode()) for text in decoded]),
+    )
+
+
+def compare(tuned: PostLosses, base: PostLosses, seed: int) -> tuple[Metrics, Metrics, Comparison]:
+    """The metrics of the tuned and of the base model, and their difference, over the same posts.
+
+    Perplexity is exp of the mean loss per token; bits per byte divides by bytes, which makes models with different
+    tokenizers comparable. The figures are ratios of sums over posts, in every resample of the bootstrap as in the
+    whole, and both models meet the same resamples.
+    """
+    import numpy as np
+
+    better = tuned.nats - base.nats  # (N,) nats, below 0 where the tuned model is
+    posts = np.column_stack([tuned.nats, base.nats, better, tuned.num_tokens, tuned.num_bytes])  # (N, 5) float64
+    totals, sums = posts.sum(0), bootstrap.resampled_sums(posts, seed)  # (5,), (R, 5) float64
+    comparison = Comparison(
+        eval_loss_difference=totals[2] / totals[3],
+        eval_loss_difference_interval=bootstrap.interval(sums[:, 2] / sums[:, 3]),
+        num_posts_better=int((better < 0).sum()),
+        num_resamples=len(sums),
+    )
+    return _metrics(totals, sums, 0, len(posts)), _metrics(totals, sums, 1, len(posts)), comparison
+
+
+def _metrics(totals: "np.ndarray", sums: "np.ndarray", column: int, num_posts: int) -> Metrics:
+    """The metrics of the model whose nats are in `column`, from the sums over all posts and over each resample."""
+    eval_loss, bits_per_byte = map(float, _ratios(totals, column))
+    losses, bits = _ratios(sums, column)  # (R,)
+    around = bootstrap.interval(losses)
+    return Metrics(
+        eval_loss=eval_loss,
+        perplexity=math.exp(eval_loss),
+        bits_per_byte=bits_per_byte,
+        eval_loss_interval=around,
+        perplexity_interval=Interval(low=math.exp(around.low), high=math.exp(around.high)),
+        bits_per_byte_interval=bootstrap.interval(bits),
+        num_posts=num_posts,
+        num_tokens=int(totals[3]),
+        num_bytes=int(totals[4]),
+    )
+
+
+def _ratios(sums: "np.ndarray", column: int) -> "tuple[np.ndarray, np.ndarray]":
+    """Nats per token and bits per byte, from sums over posts as `compare` lays them out: (..., 5) -> (...) each."""
+    nats, num_tokens, num_bytes = sums[..., column], sums[..., 3], sums[..., 4]
+    return nats / num_tokens, nats / math.log(2) / num_bytes
+
+
+def _memorisation(config: Config, tuned: list[list[str]], base: list[list[str]], heldout: list[str]) -> Memorisation:
+    """What the texts of both models, and as many held-out posts, share with the training posts."""
+    ours, theirs = _by_turns(config.prompts, tuned), _by_turns(config.prompts, base)
+    # No more posts than texts: of more of them the longest copy would be longer by their number alone.
+    chosen = random.Random(config.seed).sample(heldout, min(len(ours), len(heldout)))
+    train = (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost) if post.split == "train")
+    return memorisation.statistics(train, ours, theirs, chosen)
+
+
+def _by_turns(prompts: tuple[str, ...], written: list[list[str]]) -> list[Text]:
+    """One text of each prompt at a time: where a set is cut to the words of a shorter one, no prompt drops out."""
+    return [Text(*pair) for texts in zip(*written, strict=True) for pair in zip(prompts, texts, strict=True)]
+
+
+def _shown(config: Config, tuned: list[list[str]], base: list[list[str]]) -> tuple[Samples, ...]:
+    """The first samples of every prompt, with None in the place of one that copies a post."""
+    groups = list(zip(config.prompts, tuned, base, strict=True))
+    shown = slice(config.num_samples)
+    posts = (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost))
+    texts = [prompt + text for prompt, ours, theirs in groups for text in (*ours[shown], *theirs[shown])]
+    copied = copying.copies(posts, texts)
+
+    def without_copies(prompt: str, written: list[str]) -> tuple[str | None, ...]:
+        return tuple(None if prompt + text in copied else text for text in written[shown])
+
+    return tuple(
+        Samples(prompt=prompt, tuned=without_copies(prompt, ours), base=without_copies(prompt, theirs))
+        for prompt, ours, theirs in groups
+    )

@@ -1,0 +1,1 @@
+"""The Hub: the client that is patient, the target, the repository, and the stages that publish and load back."""

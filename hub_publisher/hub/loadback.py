@@ -1,0 +1,64 @@
+"""The published model, as its first reader meets it: loaded by its id, in a new process.
+
+That process knows nothing of this one: its environment holds the Hub's address (and a token for a private
+repository), its cache is empty, and what it prints besides the posts is kept for everyone to see.
+"""
+
+import json
+import subprocess
+import time
+
+from hub_publisher.config import Config
+from hub_publisher.errors import HubError
+from hub_publisher.records import LoadBack, Receipt
+from hub_publisher.system.hardware import multiplies_bfloat16
+from hub_publisher.system.isolated_process import TIMEOUT_SECONDS, complaints, run_python
+
+NUM_POSTS = 5
+
+_SCRIPT = """
+import json
+from transformers import pipeline, set_seed
+repo_id, prompt, num_posts, seed, options = json.loads(sys.argv[1])
+generator = pipeline("text-generation", model=repo_id, **options)
+set_seed(seed)
+print(json.dumps([row["generated_text"] for row in generator(prompt, num_return_sequences=num_posts)]))
+"""
+
+
+def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
+    """Load the model by its Hub id in another process and let it write five posts.
+
+    Raises HubError with what that process said when it cannot.
+    """
+    started = time.monotonic()
+    child = _run(config, receipt, token)
+    if child.returncode:
+        raise HubError(
+            f"{receipt.repo_id} was published, but does not load back:\n{child.stderr[-2000:].strip()}",
+            "Run the same command again; it goes on from here.",
+        )
+    return LoadBack(
+        prompt=config.prompts[0],
+        texts=tuple(json.loads(child.stdout.splitlines()[-1])),
+        stderr=complaints(child),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _run(config: Config, receipt: Receipt, token: str) -> subprocess.CompletedProcess[str]:
+    # Published in bfloat16, the model loads as that; a processor that only emulates it would need minutes to write.
+    options = {} if multiplies_bfloat16() else {"dtype": "float32"}
+    if receipt.pull_request:
+        options["revision"] = f"refs/pr/{receipt.pull_request}"
+    argument = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed, options])
+    environment = {"HF_ENDPOINT": receipt.endpoint}
+    if receipt.visibility == "private":
+        environment["HF_TOKEN"] = token
+    try:
+        return run_python(_SCRIPT, argument, config.run_dir, environment)
+    except subprocess.TimeoutExpired as error:
+        raise HubError(
+            f"{receipt.repo_id} was published, but did not load back within {TIMEOUT_SECONDS} s.",
+            "Run the same command again; it goes on from here.",
+        ) from error

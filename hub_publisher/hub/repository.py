@@ -1,0 +1,200 @@
+"""A repository on the Hub, made to hold a set of files: in one commit or none, on main or as a pull request.
+
+Written as "look; make it equal; look again", so the same few lines serve a first push, a push with nothing new, a
+commit whose answer was lost, a branch that moved meanwhile, and a rerun after a crash. README.md is merged with what
+stands there: other people's words survive, and an edit inside ours stops the commit.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+from huggingface_hub.utils.sha import git_hash
+
+from hub_publisher.errors import HubError
+from hub_publisher.hub.client import HubClient, Operation, RemoteFile, RemoteRepo
+from hub_publisher.hub.target import Target
+from hub_publisher.readme.merge import Merged, front_matter_of, merge
+from hub_publisher.readme.validate import check_metadata
+from hub_publisher.system.files import sha256_of
+
+README = "README.md"
+MANIFEST = "manifest.json"
+PULL_REQUEST_TITLE = "Update the model and its card with hub_publisher"
+_PULL_REQUEST_TEXT = (
+    "Proposed by hub_publisher. Accepting it replaces the marked regions of README.md; text outside them stays."
+)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to publish: where it lies, or its bytes."""
+
+    content: Path | bytes
+    size: int
+    sha256: str
+
+    @classmethod
+    def of(cls, content: Path | bytes) -> "File":
+        if isinstance(content, bytes):
+            return cls(content, len(content), hashlib.sha256(content).hexdigest())
+        return cls(content, content.stat().st_size, sha256_of(content))
+
+    def read(self) -> bytes:
+        """All of its bytes."""
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
+
+    def is_same_as(self, remote: RemoteFile | None) -> bool:
+        """Whether the Hub lists exactly this content."""
+        if remote is None or remote.size != self.size:
+            return False
+        if remote.sha256 is not None:
+            return remote.sha256 == self.sha256
+        return remote.git_sha1 == git_hash(self.read())
+
+    def addition(self, path: str) -> CommitOperationAdd:
+        """The operation that puts it at `path`: always a new one, as huggingface_hub keeps in it what it saw."""
+        content = self.content if isinstance(self.content, bytes) else str(self.content)
+        return CommitOperationAdd(path_in_repo=path, path_or_fileobj=content)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What the repository holds now. `commit` is on main, or on the pull request that waits for somebody's word."""
+
+    commit: str
+    private: bool
+    files: dict[str, File]
+    notes: tuple[str, ...]
+    pull_request: int | None = None
+
+
+def send(
+    hub: HubClient,
+    target: Target,
+    files: Mapping[str, File],
+    formerly: Collection[str],
+    message: str | None = None,
+    create_pr: bool = False,
+) -> Sent:
+    """Make the repository hold `files`, and none of the paths in `formerly` that are not among them.
+
+    Files that others put there stay. Every hash is compared with what the Hub then lists. Raises HubError, with
+    nothing changed, when README.md was edited inside our regions and `create_pr` is False.
+    """
+    repo = _ensured(hub, target)
+
+    def make_equal() -> Sent:
+        main = hub.repo_state(target.repo_id) or repo
+        wanted, merged = merged_files(hub, target, files, main)
+        if merged.conflicts and not create_pr:
+            raise _edited(target, merged)
+        check_metadata(front_matter_of(merged.content.decode())[0])
+        notes = (*(f"kept {line}" for line in merged.kept), *(f"repaired: {line}" for line in merged.repairs))
+        changes = operations(wanted, main.files, formerly)
+        words = message or _message(changes, main)
+        if create_pr and changes and any(path in main.files for path in wanted):
+            number, commit = _propose(hub, target, wanted, formerly, words)
+            return Sent(commit, main.private, wanted, notes, number)
+        commit = hub.commit(target.repo_id, changes, main.head, words) if changes else main.head
+        return Sent(commit, main.private, wanted, notes)
+
+    seconds = hub.retry_policy.seconds_for(sum(file.size for file in files.values()))
+    sent = hub.call(f"publishing {target.repo_id}", make_equal, seconds)
+    published = hub.call("reading back what was published", lambda: hub.tree(target.repo_id, sent.commit))
+    _compare(sent.files, published, target)
+    return sent
+
+
+def merged_files(
+    hub: HubClient, target: Target, files: Mapping[str, File], repo: RemoteRepo
+) -> tuple[dict[str, File], Merged]:
+    """`files` with README.md merged into the one that the repository holds."""
+    there = hub.read(target.repo_id, README, repo.head) if README in repo.files else None
+    front_matter, regions = _published_before(hub, target, repo)
+    merged = merge(there, files[README].read().decode(), front_matter, regions)
+    return {**files, README: File.of(merged.content)}, merged
+
+
+def operations(
+    files: Mapping[str, File], remote: Mapping[str, RemoteFile], formerly: Collection[str]
+) -> list[Operation]:
+    """What a commit must do so that the remote files become ours."""
+    additions = [file.addition(path) for path, file in files.items() if not file.is_same_as(remote.get(path))]
+    return [*additions, *(CommitOperationDelete(path_in_repo=path) for path in gone(files, remote, formerly))]
+
+
+def gone(files: Mapping[str, File], remote: Mapping[str, RemoteFile], formerly: Collection[str]) -> list[str]:
+    """Paths that were ours, are still there, and are ours no more."""
+    return sorted(path for path in formerly if path in remote and path not in files)
+
+
+def _propose(
+    hub: HubClient, target: Target, wanted: dict[str, File], formerly: Collection[str], message: str
+) -> tuple[int, str]:
+    """The pull request's number and its head, which holds `wanted`. An open one of ours is gone on with."""
+    number = hub.pull_request(target.repo_id, PULL_REQUEST_TITLE, _PULL_REQUEST_TEXT)
+    branch = f"refs/pr/{number}"
+    now = hub.repo_state(target.repo_id, branch)
+    if now is None:
+        raise HubError(f"Pull request {number} of {target.url} was opened and is not there.", "Run it again.")
+    changes = operations(wanted, now.files, formerly)
+    return number, hub.commit(target.repo_id, changes, now.head, message, branch) if changes else now.head
+
+
+def _edited(target: Target, merged: Merged) -> HubError:
+    lines = "".join(f"\n  {line}" for line in merged.conflicts)
+    return HubError(
+        f"README.md of {target.url} was edited inside what hub_publisher writes; nothing was published.{lines}",
+        "Move these words outside the marked regions, where they stay, or propose ours beside them with --create-pr.",
+    )
+
+
+def _published_before(
+    hub: HubClient, target: Target, repo: RemoteRepo
+) -> tuple[dict[str, Any], dict[str, str]] | tuple[None, None]:
+    """The front matter and the hashes of the regions that we published last, as the repository's manifest tells."""
+    if MANIFEST not in repo.files:
+        return None, None
+    try:
+        manifest = json.loads(hub.read(target.repo_id, MANIFEST, repo.head))
+        return dict(manifest["front_matter"]), dict(manifest["regions"])
+    except (ValueError, KeyError, TypeError):  # somebody else's file of that name
+        return None, None
+
+
+def _ensured(hub: HubClient, target: Target) -> RemoteRepo:
+    """The repository, created where there was none. Never a public one in place of a private one."""
+    looking = f"looking at {target.repo_id}"
+    repo = hub.call(looking, lambda: hub.repo_state(target.repo_id))
+    if repo is None:
+        hub.call(f"creating {target.repo_id}", lambda: hub.create(target.repo_id, target.private))
+        repo = hub.call(looking, lambda: hub.repo_state(target.repo_id))
+    if repo is None:
+        raise HubError(f"{target.url} was created and is not there.", "Run the same command again.")
+    if target.private and not repo.private:
+        raise HubError(
+            f"{target.repo_id} is public, and was to be private: nothing was published.",
+            f"Make it private at {target.url}/settings, then run the same command again.",
+        )
+    return repo
+
+
+def _message(changes: list[Operation], repo: RemoteRepo) -> str:
+    if not any(path.endswith(".safetensors") for path in repo.files):
+        return "Publish the model and its card"
+    has_weights = any(change.path_in_repo.endswith(".safetensors") for change in changes)
+    return "Update the model and its card" if has_weights else "Update the card"
+
+
+def _compare(files: dict[str, File], published: dict[str, RemoteFile], target: Target) -> None:
+    wrong = [path for path, file in files.items() if not file.is_same_as(published.get(path))]
+    if wrong:
+        raise HubError(
+            f"{target.url} does not hold what was sent: {', '.join(wrong)} differs from the local file.",
+            "Run the same command again; if it stays so, look at the repository's history for other writers.",
+        )

@@ -1,0 +1,5 @@
+"""The whole story in order: one table of stages (stages.py), its runner (runner.py), and the readers of both."""
+
+from hub_publisher.pipeline.publish import Publication, publish
+
+__all__ = ["Publication", "publish"]

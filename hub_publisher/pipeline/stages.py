@@ -1,0 +1,137 @@
+"""The table of stages: all that the pipeline knows of each. docs/add-a-stage.md adds one to it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from hub_publisher import card, curate, evaluate, finetune, sources
+from hub_publisher.card import snippet
+from hub_publisher.config import deciding
+from hub_publisher.hub import loadback, push
+from hub_publisher.pipeline import job as jobs
+from hub_publisher.pipeline.job import Job
+from hub_publisher.records import (
+    MODEL_DIR,
+    POSTS,
+    RECORDS,
+    TIMELINE,
+    Card,
+    Curation,
+    Evaluation,
+    LoadBack,
+    Receipt,
+    Snippet,
+    StageRecord,
+    Timeline,
+    Training,
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row. Which settings decide its result is said where they are, in Config."""
+
+    name: str
+    record: type[StageRecord]
+    reads: tuple[str, ...]  # stages whose records it is made from; "curate:posts.jsonl" counts by that file alone
+    leaves: tuple[str, ...]  # patterns of the files that it leaves, in the publication's folder
+    work: Callable[[Job], StageRecord]
+    state: Callable[[Job], object] = lambda job: None  # what else decides its result, as JSON
+    is_current: Callable[[Job, StageRecord], bool] = lambda job, record: True  # asked of a record that fits
+    after: Callable[[Job], None] = lambda job: None  # done when its record is safe
+    version: int = 1  # raise it when the same input gives another result than before
+    needs_target: bool = False
+    publishes: bool = False  # every file of the stages before is hashed again before its work
+
+    @property
+    def file(self) -> str:
+        """The name of its record."""
+        return RECORDS[self.name]
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The settings that decide its result."""
+        return deciding(self.name)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The stages that it reads from."""
+        return tuple(read.partition(":")[0] for read in self.reads)
+
+
+def _fetch(job: Job) -> Timeline:
+    return sources.fetch(job.config).model_copy(update={"posts": ()})
+
+
+def _curate(job: Job) -> Curation:
+    return curate.curate(job.config, sources.with_posts(job.config.run_dir, job.get(Timeline)))
+
+
+def _finetune(job: Job) -> Training:
+    curation = job.get(Curation)
+    if job.has_target:
+        card.check_early(job.config, job.target.repo_id, job.base.record, curation.languages)
+    evaluate.check_prompts(job.config)
+    with job.while_training():
+        return finetune.finetune(job.config, curation, job.base)
+
+
+def _evaluate(job: Job) -> Evaluation:
+    return evaluate.evaluate(job.config, job.get(Training), job.base.path)
+
+
+def _snippet(job: Job) -> Snippet:
+    return snippet.run_snippet(job.config, job.target.repo_id)
+
+
+def _card(job: Job) -> Card:
+    return card.render(job.config, card_sources(job))
+
+
+def card_sources(job: Job) -> card.Sources:
+    """What the card is made from."""
+    records = (job.get(Curation), job.get(Training), job.get(Evaluation), job.get(Snippet))
+    return card.Sources(job.target.repo_id, job.target.endpoint, *records, job.tracking)
+
+
+def _card_state(job: Job) -> object:
+    return card.state(job.config, job.target.repo_id, job.target.endpoint, job.tracking)
+
+
+def _push(job: Job) -> Receipt:
+    push.refuse_a_substitute(job.config, job.target, job.get(Training))
+    return push.push(job.config, job.target, job.before(Receipt), create_pr=job.create_pr)
+
+
+def _push_is_current(job: Job, receipt: StageRecord) -> bool:
+    return isinstance(receipt, Receipt) and push.remote_is_current(job.target, receipt)
+
+
+def _finetune_is_current(job: Job, training: StageRecord) -> bool:
+    """Whether it may be published where this goes: a substitute is for the local Hub alone."""
+    substituted = isinstance(training, Training) and training.base_model.substituted_for is not None
+    return not (substituted and job.has_target and not job.target.is_local)
+
+
+def _load_back(job: Job) -> LoadBack:
+    return loadback.load_back(job.config, job.get(Receipt), job.target.token)
+
+
+STAGES = (
+    Stage("fetch", Timeline, (), (TIMELINE, sources.AVATAR), _fetch,
+          lambda job: sources.state(job.config), version=2),
+    Stage("curate", Curation, ("fetch",), (POSTS,), _curate, version=2),
+    Stage("finetune", Training, (f"curate:{POSTS}",), (f"{MODEL_DIR}/**/*",), _finetune,
+          is_current=_finetune_is_current, after=lambda job: finetune.clear(job.config)),
+    Stage("evaluate", Evaluation, (f"curate:{POSTS}", "finetune"), (f"{MODEL_DIR}/generation_config.json",), _evaluate,
+          lambda job: evaluate.METHOD),
+    Stage("snippet", Snippet, ("finetune", "evaluate"), (), _snippet,
+          lambda job: snippet.code(job.config, job.target.repo_id), needs_target=True),
+    Stage("card", Card, ("curate", "finetune", "evaluate", "snippet"), card.LEAVES, _card, _card_state,
+          needs_target=True),
+    Stage("push", Receipt, ("finetune", "evaluate", "card"), (), _push,
+          lambda job: (job.target.place, job.target.repo_id), _push_is_current, needs_target=True, publishes=True),
+    Stage("loadback", LoadBack, ("push",), (), _load_back,
+          lambda job: (job.get(Receipt).commit, job.config.prompts[0]), needs_target=True),
+)  # fmt: skip
+BY_NAME = {stage.name: stage for stage in STAGES}
+jobs.STAGE_OF.update({stage.record: stage.name for stage in STAGES})

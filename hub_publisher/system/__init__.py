@@ -1,0 +1,1 @@
+"""This machine: its hardware, isolated processes, files whole or absent."""

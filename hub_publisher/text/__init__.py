@@ -1,0 +1,1 @@
+"""What a character, a word, a copy and a language are: each defined once."""

@@ -1,0 +1,264 @@
+"""The runner on a finished publication: what is damaged, changed or forced is done again, and nothing else."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from hub_publisher.config import DEFAULTS, STAGE_NAMES, Config
+from hub_publisher.errors import PublisherError
+from hub_publisher.pipeline.runner import VOID, Runner, forget
+from hub_publisher.pipeline.stages import BY_NAME, STAGES
+from hub_publisher.records import RECORDS
+from tests.helpers.publication import Place
+
+NAMES = [stage.name for stage in STAGES]
+
+
+@pytest.fixture(scope="module")
+def runner(published: tuple[Place, object], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """The runner of a copy that is given back as it was."""
+    with published[0].copy(tmp_path_factory.mktemp("damaged")).runner() as runner:
+        yield runner
+
+
+def not_done(runner: Runner) -> set[str]:
+    """The stages that the runner would do again, each seen by itself."""
+    return {stage.name for stage in STAGES if runner.found(stage) is None}
+
+
+def owners(runner: Runner, path: str) -> set[str]:
+    """The stages whose records vouch for a file."""
+    return {name for name, record in runner.job.records.items() if path in record.outputs}
+
+
+def flip_and_keep_the_time(path: Path) -> None:
+    """Change two bytes in the middle, as a failing disk does: same size, same time."""
+    status = path.stat()
+    content = bytearray(path.read_bytes())
+    for place in (len(content) // 2, len(content) // 2 + 1):
+        content[place] ^= 0xFF
+    path.write_bytes(content)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_the_table_and_the_records_name_the_same_stages() -> None:
+    assert list(RECORDS) == list(STAGE_NAMES) == NAMES
+    assert len({stage.record for stage in STAGES}) == len(set(RECORDS.values())) == len(STAGES)
+    for place, stage in enumerate(STAGES):
+        assert set(stage.inputs) <= set(NAMES[:place]), f"{stage.name} reads what is not made yet"
+
+
+def test_the_settings_name_stages_of_the_table() -> None:
+    for setting in fields(Config):
+        assert {*setting.metadata["decides"], *setting.metadata.get("used_by", ())} <= set(NAMES), setting.name
+        assert not {*setting.metadata["decides"]} & {*setting.metadata.get("used_by", ())}, setting.name
+
+
+def test_a_finished_publication_is_done(runner: Runner) -> None:
+    assert not_done(runner) == set()
+
+
+def test_every_record_vouches_for_every_file_that_its_stage_left(runner: Runner) -> None:
+    folder, records = runner.job.config.run_dir, runner.job.records
+    assert set(records["fetch"].outputs) == {"timeline.jsonl", "avatar.png"}
+    assert set(records["curate"].outputs) == {"posts.jsonl"}
+    assert {"model/config.json", "model/model.safetensors", "model/tokenizer.json"} <= set(records["finetune"].outputs)
+    assert {"model/README.md", "model/manifest.json", "model/figures/loss.png"} <= set(records["card"].outputs)
+    model = {path.relative_to(folder).as_posix() for path in (folder / "model").rglob("*") if path.is_file()}
+    vouched = {path for name in ("finetune", "evaluate", "card") for path in records[name].outputs}
+    assert model == vouched
+    assert not records["finetune"].outputs.keys() & records["card"].outputs.keys()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_that_is_damaged_or_gone_makes_its_stage_be_done_again(runner: Runner, name: str) -> None:
+    for path in runner.job.records[name].outputs:
+        file = runner.job.config.run_dir / path
+        kept = file.with_name("kept aside")
+        shutil.copy2(file, kept)
+        flip_and_keep_the_time(file)
+        os.utime(file)
+        assert not_done(runner) == owners(runner, path), f"{path} damaged"
+        file.unlink()
+        assert not_done(runner) == owners(runner, path), f"{path} gone"
+        kept.replace(file)
+        assert not_done(runner) == set(), f"{path} as it was"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_that_is_gone_or_damaged_makes_its_stage_be_done_again(runner: Runner, name: str) -> None:
+    path = runner.job.path(name)
+    whole = path.read_bytes()
+    for content in (None, b"", b"[]", b"{}", b"\xff\x00", whole[: len(whole) // 2]):
+        path.unlink() if content is None else path.write_bytes(content)
+        assert not_done(runner) == {name}, content
+        path.write_bytes(whole)
+    assert not_done(runner) == set()
+
+
+@pytest.mark.parametrize("content", [b"\xff garbage", b"", b"[]"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stage_is_forced_whatever_its_record_holds(runner: Runner, name: str, content: bytes) -> None:
+    config = runner.job.config
+    whole = {stage: runner.job.path(stage).read_bytes() for stage in NAMES}
+    runner.job.path(name).write_bytes(content)
+    forget(config, name)
+    assert not_done(runner) == set(NAMES[NAMES.index(name) :])
+    for stage, record in whole.items():
+        runner.job.path(stage).write_bytes(record)
+
+
+def test_what_is_cheap_is_really_made_again_and_what_follows_from_it_is_not(copied: Place) -> None:
+    """Made again from the same it is the same, so nothing after it changes."""
+    commits = copied.commits()
+    posts, page = copied.run_dir / "posts.jsonl", copied.run_dir / "model" / "README.md"
+    whole = posts.read_bytes(), page.read_bytes()
+    (copied.run_dir / "timeline.jsonl").unlink()
+    posts.write_bytes(b"\xff garbage\n")
+    page.write_text("")
+    for name in ("receipt.json", "card.json"):
+        (copied.run_dir / name).write_text("[]")
+    said = copied.publish(force="card")
+    again = {name for name, state in said.items() if state.startswith("done in")}
+    assert again == {"fetch", "curate", "card", "push", "loadback"}
+    assert (posts.read_bytes(), page.read_bytes()) == whole
+    assert copied.commits() == commits
+
+
+def test_a_model_that_changed_unseen_is_not_published_but_made_again(copied: Place) -> None:
+    commits = copied.commits()
+    weights = copied.run_dir / "model" / "model.safetensors"
+    good = weights.read_bytes()
+    flip_and_keep_the_time(weights)
+    with copied.runner() as runner:
+        assert runner.found(BY_NAME["finetune"]), "by its time and size it is the same file"
+        with pytest.raises(PublisherError) as error:
+            runner.run_alone("push")
+        assert error.value.message == f"{weights} is not the file that `finetune` left; nothing was published."
+        assert error.value.remedy == "Publish again, which makes it again: hub-publisher publish lampkeeper_bot"
+        assert runner.found(BY_NAME["finetune"]) is None
+    assert json.loads((copied.run_dir / "training.json").read_text())["fingerprint"] == VOID
+    assert copied.commits() == commits
+    assert copied.publish()["finetune"].startswith("done in")
+    assert weights.read_bytes() == good
+    assert copied.publish() == dict.fromkeys(NAMES, "up to date")
+
+
+def test_a_single_stage_refuses_inputs_that_are_gone_or_void(copied: Place) -> None:
+    (copied.run_dir / "model" / "config.json").unlink()
+    with copied.runner() as runner:
+        with pytest.raises(PublisherError, match=r"config\.json is missing or is not the file that `finetune` left"):
+            runner.run_alone("evaluate")
+        forget(copied.config(), "curate")
+        with pytest.raises(PublisherError) as error:
+            runner.run_alone("finetune")
+    assert error.value.message == f"There is no curation.json in {copied.run_dir}."
+    assert error.value.remedy == "Run first: hub-publisher curate lampkeeper_bot"
+
+
+OTHER = {
+    "handle": "Lampkeeper_Bot",
+    "text_column": "words",
+    "hub": "local",
+    "namespace": "somebody",
+    "repo_name": "another",
+    "private": True,
+    "base_model": "distilgpt2",
+    "base_revision": "main",
+    "min_posts": 51,
+    "heldout_ratio": 0.2,
+    "max_post_tokens": 100,
+    "learning_rate": 1e-3,
+    "warmup_ratio": 0.2,
+    "weight_decay": 0.1,
+    "max_grad_norm": 2.0,
+    "num_epochs": 3,
+    "tokens_per_batch": 256,
+    "gradient_accumulation_steps": 2,
+    "seed": 7,
+    "dtype": "float32",
+    "checkpoint_seconds": 5.0,
+    "num_processes": 2,
+    "accelerate_config": Path("accelerate.yaml"),
+    "prompts": ("The lamp",),
+    "num_samples": 3,
+    "num_measured_samples": 8,
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "contact": "https://tide.example",
+    "dataset": "tide/posts",
+    "grid_intensity": 30.0,
+    "wandb": "disabled",
+    "wandb_project": "elsewhere",
+    "dataset_artifact": "none",
+    "log_with": "tensorboard",
+    "runs_dir": Path("elsewhere"),
+    "hub_dir": Path("elsewhere"),
+}
+# Files that the user names count by their content, and the first prompt by the code and the text that is made with it.
+BY_STATE = {
+    "archive": {"fetch"},
+    "from_path": {"fetch"},
+    "template": {"card"},
+    "eval_results": {"card"},
+    "prompts": {"snippet", "loadback"},
+}
+
+
+def other(name: str, folder: Path) -> object:
+    """A valid value of a setting that is not its value in the publication."""
+    if name in OTHER:
+        return OTHER[name]
+    contents = {
+        "archive": ("tweets.js", 'window.YTD.tweets.part0 = [{"tweet": {"id_str": "1", "full_text": "Fog."}}]'),
+        "from_path": ("posts.txt", "Fog.\n"),
+        "template": ("model_card.md.jinja", "# {{ identity.name }}\n"),
+        "eval_results": ("results.yaml", "[]\n"),
+    }
+    file, content = contents[name]
+    (folder / file).write_text(content)
+    return folder / file
+
+
+def fingerprints(runner: Runner, **changes: object) -> dict[str, str]:
+    """What the runner expects of every stage when settings are others and all records as they lie."""
+    job = runner.job
+    before, job.config = job.config, Config(**{**vars(job.config), **changes})
+    try:
+        return {stage.name: runner.expected(stage) for stage in STAGES}
+    finally:
+        job.config = before
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_setting_changes_the_stages_it_decides_and_no_other(runner: Runner, name: str, tmp_path: Path) -> None:
+    value = other(name, tmp_path)
+    assert value != getattr(runner.job.config, name)
+    before, after = fingerprints(runner), fingerprints(runner, **{name: value})
+    changed = {stage for stage in NAMES if before[stage] != after[stage]}
+    decides = next(setting for setting in fields(Config) if setting.name == name).metadata["decides"]
+    assert changed == {*decides, *BY_STATE.get(name, ())}
+
+
+def test_sampling_never_trains_again() -> None:
+    for name in ("temperature", "top_p", "num_samples", "num_measured_samples", "prompts"):
+        assert name not in BY_NAME["finetune"].settings
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_that_changed_changes_the_stages_that_read_it(runner: Runner, name: str) -> None:
+    records, before = runner.job.records, fingerprints(runner)
+    kept = records[name]
+    records[name] = kept.model_copy(update={"fingerprint": "another"})
+    changed = {stage for stage, value in fingerprints(runner).items() if value != before[stage]}
+    outputs = {path: output.model_copy(update={"sha256": "another"}) for path, output in kept.outputs.items()}
+    records[name] = kept.model_copy(update={"outputs": outputs})
+    by_file = {stage for stage, value in fingerprints(runner).items() if value != before[stage]}
+    records[name] = kept
+    assert changed == {stage.name for stage in STAGES if name in stage.reads}
+    assert by_file == {stage.name for stage in STAGES if any(read.startswith(f"{name}:") for read in stage.reads)}
