@@ -143,14 +143,15 @@ def test_an_uneven_split_with_empty_shares_trains_as_one_batch_does(one_pass: Tr
 
 
 def assert_equal(shared: Trained, whole: Trained) -> None:
-    """The losses and the weights are the same, but for rounding."""
+    """The losses and what was learned are the same, but for rounding, which Adam blows up where gradients are tiny."""
     losses = [point.loss for point in whole.training.log]
-    assert [point.loss for point in shared.training.log] == pytest.approx(losses, rel=1e-5)
-    tensors = weights(shared.config.run_dir)
+    assert [point.loss for point in shared.training.log] == pytest.approx(losses, rel=1e-4)
+    before = load_file(whole.folder / "base" / "model.safetensors")
+    others = weights(shared.config.run_dir)
     for key, tensor in weights(whole.config.run_dir).items():
-        # A key's bias has no gradient but rounding, which Adam blows up to full steps; it changes no output.
-        if not key.endswith("c_attn.bias"):
-            torch.testing.assert_close(tensors[key], tensor, rtol=1e-3, atol=2e-5, msg=key)
+        if not key.endswith("c_attn.bias"):  # a key's bias has no gradient but rounding; it changes no output
+            learned, difference = (tensor - before[key]).norm(), (tensor - others[key]).norm()
+            assert difference < 0.02 * learned, f"{key}: {difference / learned:.4f} of what was learned"
 
 
 def test_training_is_measured_where_there_are_counters_and_only_there(tmp_path: Path, one_pass: Trained) -> None:
