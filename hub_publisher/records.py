@@ -128,7 +128,7 @@ class Curation(StageRecord):
     posts_sha256: str  # of posts.jsonl
 
 
-class BaseModelRecord(_Record):
+class BaseModelInfo(_Record):
     """Facts about the pretrained model. Everything here is public knowledge or None; never a local path."""
 
     requested: str  # what the configuration named; "a local folder" for a folder
@@ -168,7 +168,7 @@ class EpochEval(_Record):
 class Training(StageRecord):
     """How the weights in model/ came about."""
 
-    base_model: BaseModelRecord
+    base_model: BaseModelInfo
     hyperparameters: dict[str, Any]  # as the field names them: learning_rate, num_epochs, tokens_per_batch, ...
     log: tuple[LogPoint, ...]
     evals: tuple[EpochEval, ...]

@@ -13,7 +13,7 @@ from hub_publisher.errors import TrainingError
 from hub_publisher.finetune.checkpoints import RESULT, SCRATCH
 from hub_publisher.finetune.launch import launch_command
 from hub_publisher.finetune.request import REQUEST, Request, make_request, write_request
-from hub_publisher.model.base_model import BaseModel
+from hub_publisher.model.base_model import ResolvedBaseModel
 from hub_publisher.records import Curation, Training
 from hub_publisher.system.files import read_record
 
@@ -21,7 +21,7 @@ from hub_publisher.system.files import read_record
 BYTES_PER_PARAMETER = 2 * 12 + 2 * 4
 
 
-def finetune(config: Config, curation: Curation, base: BaseModel) -> Training:
+def finetune(config: Config, curation: Curation, base: ResolvedBaseModel) -> Training:
     """Train in child processes and return the record they leave; a killed run goes on from its last checkpoint.
 
     Raises TrainingError when there is no room for checkpoints, or when the processes end without a record.
@@ -38,7 +38,7 @@ def finetune(config: Config, curation: Curation, base: BaseModel) -> Training:
     return training
 
 
-def begin(config: Config, curation: Curation, base: BaseModel) -> Request:
+def begin(config: Config, curation: Curation, base: ResolvedBaseModel) -> Request:
     """Leave the request for the training processes. Raises TrainingError when there is no room for checkpoints."""
     _check_room(config, base)
     request = make_request(config, curation, base)
@@ -71,7 +71,7 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
             raise
 
 
-def _check_room(config: Config, base: BaseModel) -> None:
+def _check_room(config: Config, base: ResolvedBaseModel) -> None:
     needed = base.record.num_parameters * BYTES_PER_PARAMETER
     free = shutil.disk_usage(config.run_dir).free
     if free < needed:

