@@ -132,9 +132,9 @@ class BaseModelInfo(_Record):
     """Facts about the pretrained model. Everything here is public knowledge or None; never a local path."""
 
     requested: str  # what the configuration named; "a local folder" for a folder
-    hub_id: str | None
-    revision: str | None  # commit on the Hub
-    license: str | None  # the Hub's licence id
+    hub_id: str | None = None
+    revision: str | None = None  # commit on the Hub
+    license: str | None = None  # the Hub's licence id
     num_parameters: int
     substituted_for: str | None = None  # the id that could not be had, when another model took its place
     notes: tuple[str, ...] = ()  # e.g. that the weights come from a 4-bit quantisation
