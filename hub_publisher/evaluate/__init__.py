@@ -33,7 +33,9 @@ from hub_publisher.system.files import read_jsonl
 from hub_publisher.text import copying
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast as FastTokenizer
+
+    from hub_publisher.model.base_model import CausalLM
 
 METHOD = (copying.COPY_WORDS, bootstrap.NUM_RESAMPLES)  # another one gives other figures
 
@@ -52,12 +54,12 @@ def evaluate(config: Config, training: Training, base_path: Path) -> Evaluation:
     Both read the published tokenizer and compute in the same number format, so that nothing but the weights differs.
     The samples are the first of their seed; none is picked. One that copies a post, train or held-out, is withheld.
     """
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast
 
     check_prompts(config)
     started = time.monotonic()
     model_dir = config.run_dir / MODEL_DIR
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(model_dir)
     heldout = list(_posts(config, "heldout"))
     sampling = generation.write_settings(model_dir, config, training.max_new_tokens)
     losses, tuned = _one_model(config, model_dir, tokenizer, heldout, sampling, "fine-tuned")
@@ -90,12 +92,7 @@ def _posts(config: Config, *splits: str) -> Iterator[str]:
 
 
 def _one_model(
-    config: Config,
-    path: Path,
-    tokenizer: "PreTrainedTokenizerFast",
-    heldout: list[str],
-    sampling: dict[str, Any],
-    whose: str,
+    config: Config, path: Path, tokenizer: "FastTokenizer", heldout: list[str], sampling: dict[str, Any], whose: str
 ) -> tuple[PostLosses, list[list[str]]]:
     """The losses of the model in `path`, and its continuations of every prompt: those shown first, all measured."""
     gc.collect()  # the model before should not have to fit beside this one
@@ -112,11 +109,7 @@ def _one_model(
 
 
 def measure(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerFast",
-    texts: list[str],
-    max_post_tokens: int,
-    tokens_per_batch: int,
+    model: "CausalLM", tokenizer: "FastTokenizer", texts: list[str], max_post_tokens: int, tokens_per_batch: int
 ) -> PostLosses:
     """The model's loss on each of `texts`, each alone, BOS to EOS, and what to divide it by.
 

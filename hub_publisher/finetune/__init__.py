@@ -64,28 +64,24 @@ def clear(config: Config) -> None:
 def launch_command(config: Config) -> tuple[list[str], dict[str, str]]:
     """The command line and environment of the training processes.
 
-    An Accelerate configuration file decides everything by itself. On CPUs Accelerate is told what it needs by its
-    environment: for one process `accelerate launch` would load torch only to set that, and several it starts through
-    MPI alone, so these go through torchrun.
+    An Accelerate configuration file decides everything by itself. Without one Accelerate is told what it needs by its
+    environment, and torchrun starts the processes when they are several: for one `accelerate launch` would load torch
+    only to set that environment, and several on CPUs it starts through MPI alone.
     """
     import torch
 
     target = ["-m", "hub_publisher.finetune", str(config.run_dir)]
     environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
-    launch = [sys.executable, "-m", "accelerate.commands.launch"]
     if config.accelerate_config:
-        return [*launch, "--config_file", str(config.accelerate_config), *target], environment
+        launch = ["-m", "accelerate.commands.launch", "--config_file", str(config.accelerate_config)]
+        return [sys.executable, *launch, *target], environment
     num_processes = config.num_processes or max(torch.cuda.device_count(), 1)
-    threads = str(num_threads(num_processes))
-    precision = "bf16" if multiplies_bfloat16() else "no"
+    environment[THREADS] = str(num_threads(num_processes))
+    environment["ACCELERATE_MIXED_PRECISION"] = "bf16" if multiplies_bfloat16() else "no"
     if not torch.cuda.is_available():
-        environment |= {"ACCELERATE_USE_CPU": "true", "ACCELERATE_MIXED_PRECISION": precision, THREADS: threads}
-        torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_processes)]
-        return [sys.executable, *(torchrun if num_processes > 1 else []), *target], environment
-    kind = "--multi_gpu" if num_processes > 1 else ""
-    flags = f"--num_processes {num_processes} --num_machines 1 --dynamo_backend no {kind}".split()
-    resources = ["--mixed_precision", precision, "--num_cpu_threads_per_process", threads]
-    return [*launch, *flags, *resources, *target], environment
+        environment["ACCELERATE_USE_CPU"] = "true"
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_processes)]
+    return [sys.executable, *(torchrun if num_processes > 1 else []), *target], environment
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:

@@ -8,7 +8,7 @@ import shutil
 from importlib.metadata import version
 
 import torch
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import AutoModelForCausalLM
 
 from hub_publisher.finetune.checkpoints import read_log
 from hub_publisher.finetune.run import RESULT, SCRATCH, Run
@@ -32,28 +32,21 @@ def save_best(run: Run) -> None:
     dtype = getattr(torch, run.config.dtype)
     model = AutoModelForCausalLM.from_config(run.accelerator.unwrap_model(run.model).config, dtype=dtype)
     model.load_state_dict({name: tensor.to(dtype) for name, tensor in state.items()})
-    _name_special_tokens(model, run)
+    tokenizer = run.tokenizer
+    model.config.use_cache = True
+    model.config.bos_token_id, model.config.eos_token_id = tokenizer.bos_token_id, tokenizer.eos_token_id
+    # transformers takes a pad token at the start of a prompt for forgotten padding and warns. Where BOS is that very
+    # token, as in GPT-2, only generation_config.json names it.
+    pad = tokenizer.pad_token_id
+    model.config.pad_token_id = None if pad == tokenizer.bos_token_id else pad
     best = run.config.run_dir / SCRATCH / "best"
     scratch = best.with_name(".best")
     shutil.rmtree(scratch, ignore_errors=True)
     model.save_pretrained(scratch)
-    run.tokenizer.save_pretrained(scratch)
+    tokenizer.save_pretrained(scratch)
     (scratch / SETTINGS_FILE).unlink(missing_ok=True)
     shutil.rmtree(best, ignore_errors=True)
     scratch.rename(best)
-
-
-def _name_special_tokens(model: PreTrainedModel, run: Run) -> None:
-    """The tokenizer's ids in config.json, without pad where it is BOS.
-
-    transformers takes a pad token at the start of a prompt for forgotten padding and warns. Where BOS is that very
-    token, as in GPT-2, only generation_config.json names it.
-    """
-    model.config.use_cache = True
-    model.config.bos_token_id = run.tokenizer.bos_token_id
-    model.config.eos_token_id = run.tokenizer.eos_token_id
-    pad = run.tokenizer.pad_token_id
-    model.config.pad_token_id = None if pad == run.tokenizer.bos_token_id else pad
 
 
 def export(run: Run, energy_joules: float | None, energy_source: str) -> None:

@@ -66,13 +66,14 @@ def _run_epochs(run: Run) -> None:
     progress, accelerator, run_dir = run.progress, run.accelerator, run.config.run_dir
     log = TrainingLog(run_dir, progress, accelerator.is_main_process)
     checkpointer = Checkpointer(accelerator, run_dir, run.config.checkpoint_seconds)
+    steps = [(epoch, index, batch) for epoch, batches in enumerate(run.plan, 1) for index, batch in enumerate(batches)]
     clock = time.monotonic() - progress.seconds
     if not progress.evals:  # also shows that evaluation works before hours of training depend on it
         _end_epoch(run, log, epoch=0)
     # disable=None: quiet where nobody looks, that is where stderr is not a terminal.
     disable = None if accelerator.is_main_process else True
     with tqdm(total=run.num_steps, initial=progress.step, desc="Fine-tuning", unit="step", disable=disable) as bar:
-        for epoch, index, batch in _remaining(run):
+        for epoch, index, batch in steps[progress.step :]:
             point = _step(run, epoch, index, batch)
             progress.seconds = time.monotonic() - clock
             log.add(point)
@@ -84,12 +85,6 @@ def _run_epochs(run: Run) -> None:
                 break
             if progress.step < run.num_steps:
                 checkpointer.save_if_due(progress)
-
-
-def _remaining(run: Run) -> list[tuple[int, int, list[int]]]:
-    """(epoch from 1, index in the epoch, global batch) of the steps that are still to do."""
-    steps = [(epoch, index, batch) for epoch, batches in enumerate(run.plan, 1) for index, batch in enumerate(batches)]
-    return steps[run.progress.step :]
 
 
 def _end_epoch(run: Run, log: TrainingLog, epoch: int) -> None:

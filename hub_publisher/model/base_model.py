@@ -23,7 +23,14 @@ from hub_publisher.records import BaseModelInfo
 from hub_publisher.system.hardware import multiplies_bfloat16
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel
+
+    class CausalLM(PreTrainedModel):
+        """What every causal language model of transformers is, for the type checker."""
+
+        def generate(self, **inputs: object) -> torch.Tensor: ...
+
 
 DEFAULT_BASE_MODEL = "openai-community/gpt2"
 FILES = ["*.json", "*.safetensors", "merges.txt", "vocab.txt", "*.model", "README.md"]
@@ -197,7 +204,7 @@ def _quiet_transformers() -> None:
         logging.disable_progress_bar()
 
 
-def load_model(path: Path, dtype: str) -> "PreTrainedModel":
+def load_model(path: Path, dtype: str) -> "CausalLM":
     """The causal LM in a local folder, in evaluation mode; never runs code that came with it."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -206,12 +213,12 @@ def load_model(path: Path, dtype: str) -> "PreTrainedModel":
     return AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype), use_safetensors=True).eval()
 
 
-def load_on_device(path: Path, dtype: str) -> "PreTrainedModel":
+def load_on_device(path: Path, dtype: str) -> "CausalLM":
     """The model, ready to compute on the GPU or CPU: in `dtype` where the hardware has it, else in float32."""
     import torch
 
     model = load_model(path, dtype if multiplies_bfloat16() else "float32")
-    return model.to("cuda") if torch.cuda.is_available() else model
+    return model.to("cuda") if torch.cuda.is_available() else model  # type: ignore[arg-type]  # its wrapper hides self
 
 
 def _convert(gguf: Path, target: Path) -> None:

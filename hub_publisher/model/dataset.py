@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedTokenizerFast
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 
 class Encoded(NamedTuple):
@@ -20,7 +20,7 @@ class Encoded(NamedTuple):
     num_cut: int
 
 
-def publishable_tokenizer(tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedTokenizerFast":
+def publishable_tokenizer(tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedTokenizerFast":
     """A copy of a fast tokenizer that prepends BOS to every text by itself and has no chat template.
 
     With it `pipeline(...)(prompt)` conditions the model exactly as training did. Models without BOS use EOS in its
@@ -29,6 +29,7 @@ def publishable_tokenizer(tokenizer: "PreTrainedTokenizerFast") -> "PreTrainedTo
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
+    assert isinstance(tokenizer, PreTrainedTokenizerFast), "the base model has no fast tokenizer"
     eos = tokenizer.eos_token
     bos = tokenizer.bos_token or eos
     backend = type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str())

@@ -10,7 +10,9 @@ from hub_publisher.model.base_model import load_on_device
 from hub_publisher.system.files import write_bytes
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedTokenizerFast as FastTokenizer
+
+    from hub_publisher.model.base_model import CausalLM
 
 SETTINGS_FILE = "generation_config.json"
 MAX_ROWS = 32  # drawn at once: more gain little speed and take memory that a large model may not leave
@@ -48,12 +50,7 @@ def fitting_max_new_tokens(lengths: Sequence[int], limit: int = 128) -> int:
 
 
 def generate(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerFast",
-    prompt: str,
-    num_samples: int,
-    seed: int,
-    settings: dict[str, Any],
+    model: "CausalLM", tokenizer: "FastTokenizer", prompt: str, num_samples: int, seed: int, settings: dict[str, Any]
 ) -> list[str]:
     """`num_samples` continuations of `prompt`, without the prompt, drawn with exactly this seed.
 
@@ -95,12 +92,12 @@ def generate_from(
 
     A `temperature` or `top_p` takes the place of what stands there. None when the folder holds no model.
     """
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast
 
     if not (model_dir / SETTINGS_FILE).exists():
         return None
     saved = json.loads((model_dir / SETTINGS_FILE).read_text(encoding="utf-8"))
     settings = {name: value for name, value in saved.items() if not name.endswith("_token_id")}
     settings |= {name: value for name, value in (("temperature", temperature), ("top_p", top_p)) if value is not None}
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(model_dir)
     return generate(load_on_device(model_dir, "bfloat16"), tokenizer, prompt, num_samples, seed, settings)

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 
 import torch
 from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import Module
 from torch.nn.functional import cross_entropy
 
 from hub_publisher.model.dataset import plan_batches
 
+Sequences = Sequence[Sequence[int]]  # token ids, BOS to EOS
 IGNORED = -100  # label of padding, as cross_entropy names it
 
 
-def collate(sequences: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tensor, torch.Tensor]:
+def collate(sequences: Sequences, pad_id: int) -> tuple[Tensor, Tensor]:
     """(input_ids, labels), both (B, T) int64; labels hold -100 at padding and the inputs elsewhere.
 
     Padding is on the right, where causal attention never looks, so no attention mask is needed. Without sequences the
@@ -25,7 +28,7 @@ def collate(sequences: Sequence[Sequence[int]], pad_id: int) -> tuple[torch.Tens
     return input_ids, labels
 
 
-def row_losses(model: torch.nn.Module, input_ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def row_losses(model: Module, input_ids: Tensor, labels: Tensor) -> Tensor:
     """Sum over the predicted tokens of each row of -ln p, in nats: (B,) float32, 0 for a row of padding.
 
     Divide the rows' sum by `num_predicted` for the mean.
@@ -37,18 +40,14 @@ def row_losses(model: torch.nn.Module, input_ids: torch.Tensor, labels: torch.Te
     return each.view(len(labels), -1).sum(1)
 
 
-def num_predicted(sequences: Sequence[Sequence[int]]) -> int:
+def num_predicted(sequences: Sequences) -> int:
     """Tokens that are predicted: all but the BOS of each sequence."""
     return sum(len(row) - 1 for row in sequences)
 
 
 def sequence_losses(
-    model: torch.nn.Module,
-    sequences: Sequence[Sequence[int]],
-    pad_id: int,
-    tokens_per_batch: int,
-    accelerator: Accelerator | None = None,
-) -> torch.Tensor:
+    model: Module, sequences: Sequences, pad_id: int, tokens_per_batch: int, accelerator: Accelerator | None = None
+) -> Tensor:
     """Nats of each of the `sequences`, each alone, BOS to EOS: (N,) float64 on the device that computed them.
 
     Under several processes each computes its share and all return the same.
@@ -69,11 +68,7 @@ def sequence_losses(
 
 
 def mean_loss(
-    model: torch.nn.Module,
-    sequences: Sequence[Sequence[int]],
-    pad_id: int,
-    tokens_per_batch: int,
-    accelerator: Accelerator | None = None,
+    model: Module, sequences: Sequences, pad_id: int, tokens_per_batch: int, accelerator: Accelerator | None = None
 ) -> float:
     """Nats per predicted token over `sequences`, from `sequence_losses`."""
     losses = sequence_losses(model, sequences, pad_id, tokens_per_batch, accelerator)
