@@ -81,7 +81,7 @@ def _record(run: Run, memory: int) -> Training:
         stopped_early=progress.stopped_early,
         num_steps=progress.step,
         num_train_tokens=sum(lengths),
-        padding_ratio=padding_ratio(lengths, [batch for batches in run.plan for batch in batches]),
+        padding_ratio=padding_ratio(lengths, [batch for _, batch in run.steps]),
         num_cut_posts=run.train.num_cut,
         max_new_tokens=fitting_max_new_tokens(lengths),
         train_seconds=progress.seconds,

@@ -53,12 +53,14 @@ def _set_up(request: Request) -> Run:
         for split in ("train", "heldout")
     )
     lengths = [len(row) for row in train.sequences]
-    epochs = range(1, config.num_epochs + 1)
-    plan = [dataset.plan_batches(lengths, config.tokens_per_batch, config.seed, epoch) for epoch in epochs]
+    steps: list[tuple[float, list[int]]] = []
+    for epoch in range(config.num_epochs):
+        batches = dataset.plan_batches(lengths, config.tokens_per_batch, config.seed, epoch + 1)
+        steps += [(epoch + number / len(batches), batch) for number, batch in enumerate(batches, 1)]
     optimizer = torch.optim.AdamW(model.parameters(), config.learning_rate, weight_decay=config.weight_decay)
     model, optimizer = accelerator.prepare(model, optimizer)
     progress = resume(accelerator, config.run_dir, request.key)
-    return Run(request, accelerator, tokenizer, train, heldout, model, optimizer, plan, progress)
+    return Run(request, accelerator, tokenizer, train, heldout, model, optimizer, steps, progress)
 
 
 def _run_epochs(run: Run) -> None:
@@ -66,24 +68,23 @@ def _run_epochs(run: Run) -> None:
     progress, accelerator, run_dir = run.progress, run.accelerator, run.config.run_dir
     log = TrainingLog(run_dir, progress, accelerator.is_main_process)
     checkpointer = Checkpointer(accelerator, run_dir, run.config.checkpoint_seconds)
-    steps = [(epoch, index, batch) for epoch, batches in enumerate(run.plan, 1) for index, batch in enumerate(batches)]
     clock = time.monotonic() - progress.seconds
     if not progress.evals:  # also shows that evaluation works before hours of training depend on it
         _end_epoch(run, log, epoch=0)
     # disable=None: quiet where nobody looks, that is where stderr is not a terminal.
     disable = None if accelerator.is_main_process else True
-    with tqdm(total=run.num_steps, initial=progress.step, desc="Fine-tuning", unit="step", disable=disable) as bar:
-        for epoch, index, batch in steps[progress.step :]:
-            point = _step(run, epoch, index, batch)
+    with tqdm(total=len(run.steps), initial=progress.step, desc="Fine-tuning", unit="step", disable=disable) as bar:
+        for epoch, batch in run.steps[progress.step :]:
+            point = _step(run, epoch, batch)
             progress.seconds = time.monotonic() - clock
             log.add(point)
             bar.set_postfix_str(f"loss {point.loss:.3f}, {progress.num_tokens / progress.seconds:.0f} tokens/s")
             bar.update()
-            if index + 1 == len(run.plan[epoch - 1]):
-                _end_epoch(run, log, epoch)
+            if epoch.is_integer():
+                _end_epoch(run, log, int(epoch))
             if progress.stopped_early:
                 break
-            if progress.step < run.num_steps:
+            if progress.step < len(run.steps):
                 checkpointer.save_if_due(progress)
 
 
@@ -97,10 +98,10 @@ def _end_epoch(run: Run, log: TrainingLog, epoch: int) -> None:
     if epoch and progress.best is point:
         save_best(run)
     elif epoch:
-        progress.stopped_early = progress.step < run.num_steps
+        progress.stopped_early = progress.step < len(run.steps)
 
 
-def _step(run: Run, epoch: int, index: int, batch: list[int]) -> LogPoint:
+def _step(run: Run, epoch: float, batch: list[int]) -> LogPoint:
     """One optimizer step on one global batch, and its line in the log.
 
     Each micro-batch adds its summed loss over the number of tokens in the whole global batch, so the gradient is that
@@ -108,7 +109,7 @@ def _step(run: Run, epoch: int, index: int, batch: list[int]) -> LogPoint:
     """
     started = time.monotonic()
     accelerator, config, progress = run.accelerator, run.config, run.progress
-    rate = learning_rate_at(progress.step, run.num_steps, config)
+    rate = learning_rate_at(progress.step, len(run.steps), config)
     for group in run.optimizer.param_groups:
         group["lr"] = rate
     sequences = [run.train.sequences[post] for post in batch]
@@ -130,7 +131,7 @@ def _step(run: Run, epoch: int, index: int, batch: list[int]) -> LogPoint:
     progress.num_tokens += num_tokens
     return LogPoint(
         step=progress.step,
-        epoch=epoch - 1 + (index + 1) / len(run.plan[epoch - 1]),
+        epoch=epoch,
         loss=float(accelerator.reduce(summed, "sum") / total),
         learning_rate=rate,
         grad_norm=float(norm),

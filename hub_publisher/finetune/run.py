@@ -71,15 +71,10 @@ class Run:
     heldout: Encoded
     model: "PreTrainedModel"  # as Accelerate wrapped it
     optimizer: "AcceleratedOptimizer"
-    plan: list[list[list[int]]]  # [epoch - 1][step in the epoch] -> posts of the global batch
+    steps: list[tuple[float, list[int]]]  # where in the passes each optimizer step ends, posts of its global batch
     progress: Progress
 
     @property
     def config(self) -> Config:
         """The publication's settings."""
         return self.request.config
-
-    @property
-    def num_steps(self) -> int:
-        """Optimizer steps of all epochs together."""
-        return sum(map(len, self.plan))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
@@ -21,6 +21,7 @@ def tokenizer(tiny_model: Path) -> PreTrainedTokenizerFast:
 
 
 @given(LENGTHS, st.integers(2, 2048), st.integers(0, 9), st.integers(1, 3))
+@example([4, 4], 7, 0, 1)
 def test_every_post_is_in_exactly_one_batch_of_an_epoch(
     lengths: list[int], tokens_per_batch: int, seed: int, epoch: int
 ) -> None:
