@@ -128,13 +128,13 @@ class Curation(StageRecord):
     posts_sha256: str  # of posts.jsonl
 
 
-class BaseModelRecord(_Record):
+class BaseModelInfo(_Record):
     """Facts about the pretrained model. Everything here is public knowledge or None; never a local path."""
 
     requested: str  # what the configuration named; "a local folder" for a folder
-    hub_id: str | None
-    revision: str | None  # commit on the Hub
-    license: str | None  # the Hub's licence id
+    hub_id: str | None = None
+    revision: str | None = None  # commit on the Hub
+    license: str | None = None  # the Hub's licence id
     num_parameters: int
     substituted_for: str | None = None  # the id that could not be had, when another model took its place
     notes: tuple[str, ...] = ()  # e.g. that the weights come from a 4-bit quantisation
@@ -168,7 +168,7 @@ class EpochEval(_Record):
 class Training(StageRecord):
     """How the weights in model/ came about."""
 
-    base_model: BaseModelRecord
+    base_model: BaseModelInfo
     hyperparameters: dict[str, Any]  # as the field names them: learning_rate, num_epochs, tokens_per_batch, ...
     log: tuple[LogPoint, ...]
     evals: tuple[EpochEval, ...]

@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,7 @@ pytest.register_assert_rewrite("tests.helpers")  # its assertions, too, show wha
 from huggingface_hub import HfApi  # noqa: E402
 
 from hub_publisher import localhub  # noqa: E402
+from tests.helpers.tiny import make_tiny_model  # noqa: E402
 
 # What takes longest, first: pytest-xdist hands out whole files, in this order, so that what comes last is short. Within
 # a file the tests share what is made once for it.
@@ -71,6 +73,12 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
     for name, value in _CLEAN.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a real, if hopeless, base model; who changes it takes a copy."""
+    return make_tiny_model(tmp_path_factory.mktemp("tiny-model"))
 
 
 @pytest.fixture(scope="session")

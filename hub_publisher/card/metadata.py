@@ -7,7 +7,7 @@ from hub_publisher.config import Config
 from hub_publisher.readme.escape import is_web_address, printable, shorten
 from hub_publisher.readme.hub_rules import LICENSES, hub_language, is_model_id
 from hub_publisher.readme.validate import check_metadata
-from hub_publisher.records import BaseModelRecord, Evaluation
+from hub_publisher.records import BaseModelInfo, Evaluation
 
 TAGS = ("hub-publisher", "text-generation", "generated-posts")
 AVATAR = "figures/avatar.png"
@@ -44,7 +44,7 @@ def emissions(inputs: Inputs) -> float | None:
     return inputs.training.energy_joules / _JOULES_PER_KWH * inputs.grid_intensity
 
 
-def check_early(config: Config, repo_id: str, base_model: BaseModelRecord, languages: dict[str, int]) -> None:
+def check_early(config: Config, repo_id: str, base_model: BaseModelInfo, languages: dict[str, int]) -> None:
     """Raises CardError, before any training, for whatever the Hub would refuse of what is known by then."""
     widget = [{"text": prompt, "example_title": prompt} for prompt in config.prompts]
     name = repo_id.rpartition("/")[2]
@@ -62,7 +62,7 @@ def shared_languages(languages: dict[str, int]) -> list[str]:
     return [code for code, number in shares.items() if number >= _LANGUAGE_SHARE * total]
 
 
-def _common(base_model: BaseModelRecord, languages: dict[str, int], dataset: str | None) -> dict[str, Any]:
+def _common(base_model: BaseModelInfo, languages: dict[str, int], dataset: str | None) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     if codes := shared_languages(languages):
         metadata["language"] = codes
@@ -75,7 +75,7 @@ def _common(base_model: BaseModelRecord, languages: dict[str, int], dataset: str
     return metadata
 
 
-def _license(base_model: BaseModelRecord) -> dict[str, str]:
+def _license(base_model: BaseModelInfo) -> dict[str, str]:
     """The base model's licence, by a name the Hub takes; a licence it has no id for by name and link."""
     if base_model.license is None:
         return {}

@@ -4,16 +4,18 @@ import gc
 import math
 import random
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from hub_publisher.config import Config
 from hub_publisher.errors import UsageError
 from hub_publisher.evaluate import bootstrap, memorisation
 from hub_publisher.evaluate.memorisation import Text
-from hub_publisher.model import dataset, generation, loss
+from hub_publisher.model import dataset, generation
 from hub_publisher.model.base_model import load_on_device
 from hub_publisher.records import (
     MODEL_DIR,
@@ -31,7 +33,9 @@ from hub_publisher.system.files import read_jsonl
 from hub_publisher.text import copying
 
 if TYPE_CHECKING:
-    import numpy as np
+    from transformers import PreTrainedTokenizerFast as FastTokenizer
+
+    from hub_publisher.model.base_model import CausalLM
 
 METHOD = (copying.COPY_WORDS, bootstrap.NUM_RESAMPLES)  # another one gives other figures
 
@@ -39,14 +43,9 @@ METHOD = (copying.COPY_WORDS, bootstrap.NUM_RESAMPLES)  # another one gives othe
 class PostLosses(NamedTuple):
     """What one model's losses on the held-out posts are made of: a row for each post, as it was after cutting."""
 
-    nats: "np.ndarray"  # (N,) float64
-    num_tokens: "np.ndarray"  # (N,) int64, predicted: all but BOS
-    num_bytes: "np.ndarray"  # (N,) int64, UTF-8
-
-
-class _Measured(NamedTuple):
-    losses: PostLosses
-    written: list[list[str]]  # [prompt][sample]
+    nats: np.ndarray  # (N,) float64
+    num_tokens: np.ndarray  # (N,) int64, predicted: all but BOS
+    num_bytes: np.ndarray  # (N,) int64, UTF-8
 
 
 def evaluate(config: Config, training: Training, base_path: Path) -> Evaluation:
@@ -55,25 +54,23 @@ def evaluate(config: Config, training: Training, base_path: Path) -> Evaluation:
     Both read the published tokenizer and compute in the same number format, so that nothing but the weights differs.
     The samples are the first of their seed; none is picked. One that copies a post, train or held-out, is withheld.
     """
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast
 
     check_prompts(config)
     started = time.monotonic()
     model_dir = config.run_dir / MODEL_DIR
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
-    heldout = [post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost) if post.split == "heldout"]
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(model_dir)
+    heldout = list(_posts(config, "heldout"))
     sampling = generation.write_settings(model_dir, config, training.max_new_tokens)
-    tuned, base = (
-        _one_model(config, path, tokenizer, heldout, sampling, whose)
-        for path, whose in ((model_dir, "fine-tuned"), (base_path, "base"))
-    )
-    tuned_metrics, base_metrics, comparison = compare(tuned.losses, base.losses, config.seed)
+    losses, tuned = _one_model(config, model_dir, tokenizer, heldout, sampling, "fine-tuned")
+    base_losses, base = _one_model(config, base_path, tokenizer, heldout, sampling, "base")
+    tuned_metrics, base_metrics, comparison = compare(losses, base_losses, config.seed)
     return Evaluation(
         base=base_metrics,
         tuned=tuned_metrics,
         comparison=comparison,
-        memorisation=_memorisation(config, tuned.written, base.written, heldout),
-        samples=_shown(config, tuned.written, base.written),
+        memorisation=_memorisation(config, tuned, base, heldout),
+        samples=_shown(config, tuned, base),
         sampling=sampling,
         seed=config.seed,
         eval_seconds=time.monotonic() - started,
@@ -82,46 +79,50 @@ def evaluate(config: Config, training: Training, base_path: Path) -> Evaluation:
 
 def check_prompts(config: Config) -> None:
     """Raises UsageError for a prompt that repeats a post: the page, the widget and the preview would publish it."""
-    posts = (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost))
-    if copied := sorted(copying.copies(posts, config.prompts)):
+    if copied := sorted(copying.copies(_posts(config), config.prompts)):
         raise UsageError(
             f"The prompt {copied[0][:100]!r} repeats a post, and no post is published.",
             "Choose another, or only its first words, with --prompts.",
         )
 
 
+def _posts(config: Config, *splits: str) -> Iterator[str]:
+    """The texts of the kept posts, of these splits alone when some are named."""
+    return (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost) if post.split in splits or not splits)
+
+
 def _one_model(
-    config: Config, path: Path, tokenizer: Any, heldout: list[str], sampling: dict[str, Any], whose: str
-) -> _Measured:
+    config: Config, path: Path, tokenizer: "FastTokenizer", heldout: list[str], sampling: dict[str, Any], whose: str
+) -> tuple[PostLosses, list[list[str]]]:
     """The losses of the model in `path`, and its continuations of every prompt: those shown first, all measured."""
+    gc.collect()  # the model before should not have to fit beside this one
     model = load_on_device(path, config.dtype)
     losses = measure(model, tokenizer, heldout, config.max_post_tokens, config.tokens_per_batch)
     num_each = max(config.num_samples, math.ceil(config.num_measured_samples / len(config.prompts)))
     # disable=None: quiet where nobody looks, that is where stderr is not a terminal.
     prompts = tqdm(config.prompts, desc=f"Samples of the {whose} model", unit="prompt", disable=None)
-    written = [
+    return losses, [
         # A seed for each prompt: with one for all, equal random numbers make the texts echo one another.
         generation.generate(model, tokenizer, prompt, num_each, config.seed + index, sampling)
         for index, prompt in enumerate(prompts)
     ]
-    del model
-    gc.collect()  # the other model should not have to fit beside this one
-    return _Measured(losses, written)
 
 
-def measure(model: Any, tokenizer: Any, texts: list[str], max_post_tokens: int, tokens_per_batch: int) -> PostLosses:
+def measure(
+    model: "CausalLM", tokenizer: "FastTokenizer", texts: list[str], max_post_tokens: int, tokens_per_batch: int
+) -> PostLosses:
     """The model's loss on each of `texts`, each alone, BOS to EOS, and what to divide it by.
 
     Bytes are those of what the model had to predict, so without what was cut off.
     """
-    import numpy as np
+    from hub_publisher.model.loss import num_predicted, sequence_losses
 
-    encoded = dataset.encode(texts, tokenizer, dataset.post_limit(max_post_tokens, model.config))
-    nats = loss.sequence_losses(model, encoded.sequences, tokenizer.pad_token_id, tokens_per_batch)
-    decoded = tokenizer.batch_decode(encoded.sequences, skip_special_tokens=True)
+    rows = dataset.encode(texts, tokenizer, dataset.post_limit(max_post_tokens, model.config)).sequences
+    nats = sequence_losses(model, rows, tokenizer.pad_token_id, tokens_per_batch)
+    decoded = tokenizer.batch_decode(rows, skip_special_tokens=True)
     return PostLosses(
         nats=nats.cpu().numpy(),
-        num_tokens=np.array([loss.num_predicted([row]) for row in encoded.sequences]),
+        num_tokens=np.array([num_predicted([row]) for row in rows]),
         num_bytes=np.array([len(text.encode()) for text in decoded]),
     )
 
@@ -133,42 +134,35 @@ def compare(tuned: PostLosses, base: PostLosses, seed: int) -> tuple[Metrics, Me
     tokenizers comparable. The figures are ratios of sums over posts, in every resample of the bootstrap as in the
     whole, and both models meet the same resamples.
     """
-    import numpy as np
-
     better = tuned.nats - base.nats  # (N,) nats, below 0 where the tuned model is
     posts = np.column_stack([tuned.nats, base.nats, better, tuned.num_tokens, tuned.num_bytes])  # (N, 5) float64
-    totals, sums = posts.sum(0), bootstrap.resampled_sums(posts, seed)  # (5,), (R, 5) float64
+    sums = np.vstack([posts.sum(0), bootstrap.resampled_sums(posts, seed)])  # (1 + R, 5) float64: whole, resamples
+    difference = sums[:, 2] / sums[:, 3]  # (1 + R,)
     comparison = Comparison(
-        eval_loss_difference=totals[2] / totals[3],
-        eval_loss_difference_interval=bootstrap.interval(sums[:, 2] / sums[:, 3]),
+        eval_loss_difference=difference[0],
+        eval_loss_difference_interval=bootstrap.interval(difference[1:]),
         num_posts_better=int((better < 0).sum()),
-        num_resamples=len(sums),
+        num_resamples=len(sums) - 1,
     )
-    return _metrics(totals, sums, 0, len(posts)), _metrics(totals, sums, 1, len(posts)), comparison
+    return _metrics(sums, 0, len(posts)), _metrics(sums, 1, len(posts)), comparison
 
 
-def _metrics(totals: "np.ndarray", sums: "np.ndarray", column: int, num_posts: int) -> Metrics:
-    """The metrics of the model whose nats are in `column`, from the sums over all posts and over each resample."""
-    eval_loss, bits_per_byte = map(float, _ratios(totals, column))
-    losses, bits = _ratios(sums, column)  # (R,)
-    around = bootstrap.interval(losses)
+def _metrics(sums: np.ndarray, column: int, num_posts: int) -> Metrics:
+    """The metrics of the model whose nats are in `column`, from sums over posts as `compare` lays them out."""
+    nats, num_tokens, num_bytes = sums[:, column], sums[:, 3], sums[:, 4]
+    losses, bits = nats / num_tokens, nats / math.log(2) / num_bytes  # (1 + R,)
+    around = bootstrap.interval(losses[1:])
     return Metrics(
-        eval_loss=eval_loss,
-        perplexity=math.exp(eval_loss),
-        bits_per_byte=bits_per_byte,
+        eval_loss=float(losses[0]),
+        perplexity=math.exp(losses[0]),
+        bits_per_byte=float(bits[0]),
         eval_loss_interval=around,
         perplexity_interval=Interval(low=math.exp(around.low), high=math.exp(around.high)),
-        bits_per_byte_interval=bootstrap.interval(bits),
+        bits_per_byte_interval=bootstrap.interval(bits[1:]),
         num_posts=num_posts,
-        num_tokens=int(totals[3]),
-        num_bytes=int(totals[4]),
+        num_tokens=int(num_tokens[0]),
+        num_bytes=int(num_bytes[0]),
     )
-
-
-def _ratios(sums: "np.ndarray", column: int) -> "tuple[np.ndarray, np.ndarray]":
-    """Nats per token and bits per byte, from sums over posts as `compare` lays them out: (..., 5) -> (...) each."""
-    nats, num_tokens, num_bytes = sums[..., column], sums[..., 3], sums[..., 4]
-    return nats / num_tokens, nats / math.log(2) / num_bytes
 
 
 def _memorisation(config: Config, tuned: list[list[str]], base: list[list[str]], heldout: list[str]) -> Memorisation:
@@ -176,8 +170,7 @@ def _memorisation(config: Config, tuned: list[list[str]], base: list[list[str]],
     ours, theirs = _by_turns(config.prompts, tuned), _by_turns(config.prompts, base)
     # No more posts than texts: of more of them the longest copy would be longer by their number alone.
     chosen = random.Random(config.seed).sample(heldout, min(len(ours), len(heldout)))
-    train = (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost) if post.split == "train")
-    return memorisation.statistics(train, ours, theirs, chosen)
+    return memorisation.statistics(_posts(config, "train"), ours, theirs, chosen)
 
 
 def _by_turns(prompts: tuple[str, ...], written: list[list[str]]) -> list[Text]:
@@ -189,9 +182,8 @@ def _shown(config: Config, tuned: list[list[str]], base: list[list[str]]) -> tup
     """The first samples of every prompt, with None in the place of one that copies a post."""
     groups = list(zip(config.prompts, tuned, base, strict=True))
     shown = slice(config.num_samples)
-    posts = (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost))
     texts = [prompt + text for prompt, ours, theirs in groups for text in (*ours[shown], *theirs[shown])]
-    copied = copying.copies(posts, texts)
+    copied = copying.copies(_posts(config), texts)
 
     def without_copies(prompt: str, written: list[str]) -> tuple[str | None, ...]:
         return tuple(None if prompt + text in copied else text for text in written[shown])

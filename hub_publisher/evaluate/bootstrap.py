@@ -4,26 +4,21 @@ What is drawn is posts, not tokens: the tokens of a post depend on one another, 
 of posts look like a large sample.
 """
 
-from typing import TYPE_CHECKING
+import numpy as np
 
 from hub_publisher.records import Interval
-
-if TYPE_CHECKING:
-    import numpy as np
 
 # The limits then differ from seed to seed by about 2 % of the interval's width, which shows in no figure of a card.
 NUM_RESAMPLES = 2_000
 _TAILS = (0.025, 0.975)
 
 
-def resampled_sums(columns: "np.ndarray", seed: int, num_resamples: int = NUM_RESAMPLES) -> "np.ndarray":
+def resampled_sums(columns: np.ndarray, seed: int, num_resamples: int = NUM_RESAMPLES) -> np.ndarray:
     """Sums of what was measured on each post, over posts drawn with replacement: (N, K) -> (num_resamples, K) float64.
 
     All columns of a row are sums over the same N posts, so ratios and differences of them are paired. One post gives
     its own values in every row. Takes memory for N posts once, however many resamples there are.
     """
-    import numpy as np
-
     draw = np.random.default_rng(seed)
     values = np.ascontiguousarray(columns.T, dtype=np.float64)  # (K, N)
     num_columns, num_posts = values.shape
@@ -34,9 +29,7 @@ def resampled_sums(columns: "np.ndarray", seed: int, num_resamples: int = NUM_RE
     return sums
 
 
-def interval(values: "np.ndarray") -> Interval:
+def interval(values: np.ndarray) -> Interval:
     """The middle 95 % of a figure's values over the resamples."""
-    import numpy as np
-
     low, high = np.quantile(values, _TAILS)
     return Interval(low=float(low), high=float(high))

@@ -1,7 +1,5 @@
 """How much of what models write stands in the training posts, and how varied it is."""
 
-from bisect import bisect_left
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
@@ -55,15 +53,9 @@ class _Texts:
 
     def compare(self, post: Run) -> None:
         """Raise `longest` to the weight of the heaviest run that this post has in common with a text."""
-        if self._heavier.isdisjoint(runs(post, self.longest + 1)):
-            return
-
-        def is_new(at_least: int) -> bool:
-            return self._runs(at_least).isdisjoint(runs(post, at_least))
-
-        # A post that shares a run shares lighter ones too, so the first weight that none has is found by halving.
-        self.longest += 1 + bisect_left(range(self.longest + 2, sum(weights(post)) + 1), True, key=is_new)
-        self._heavier = self._runs(self.longest + 1)
+        while not self._heavier.isdisjoint(runs(post, self.longest + 1)):  # what shares a run shares lighter ones too
+            self.longest += 1
+            self._heavier = self._runs(self.longest + 1)
 
     def _runs(self, at_least: int) -> set[Run]:
         return {run for text in self.whole for run in runs(text, at_least)}
@@ -85,25 +77,21 @@ def _novelty_grams(found: Run) -> Iterable[Run]:
 
 
 def _text_statistics(texts: _Texts, shared: set[Run], num_words: int) -> TextStatistics:
+    written = _grams(texts.written, NOVELTY_LENGTHS)
+    first = _grams(_first_words(texts.written, num_words), DISTINCT_LENGTHS)
     return TextStatistics(
         num_texts=len(texts.whole),
         num_copied=sum(not shared.isdisjoint(pieces(text)) for text in texts.whole),
         longest_copy=texts.longest // WORD,
-        novelty=_novelty(texts.written, shared),
-        distinct=_distinct(_first_words(texts.written, num_words)),
+        novelty={n: sum(gram not in shared for gram in found) / len(found) for n, found in written.items()},
+        distinct={n: len(set(found)) / len(found) for n, found in first.items()},
     )
 
 
-def _novelty(texts: Sequence[Run], shared: set[Run]) -> dict[int, float]:
-    """n -> share of the n-grams that stand in no post; no entry where there are none."""
-    written = {n: [gram for text in texts for gram in grams(text, n)] for n in NOVELTY_LENGTHS}
-    return {n: sum(gram not in shared for gram in found) / len(found) for n, found in written.items() if found}
-
-
-def _distinct(texts: Sequence[Run]) -> dict[int, float]:
-    """n -> distinct n-grams / n-grams; no entry where there are none."""
-    counts = {n: Counter(gram for text in texts for gram in grams(text, n)) for n in DISTINCT_LENGTHS}
-    return {n: len(found) / found.total() for n, found in counts.items() if found}
+def _grams(texts: Sequence[Run], lengths: Sequence[int]) -> dict[int, list[Run]]:
+    """n -> the n-grams of all texts; no entry where there are none."""
+    written = {n: [gram for text in texts for gram in grams(text, n)] for n in lengths}
+    return {n: found for n, found in written.items() if found}
 
 
 def _first_words(texts: Iterable[Run], num_words: int) -> list[Run]:

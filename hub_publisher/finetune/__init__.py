@@ -1,34 +1,35 @@
 """Curated posts -> model/ and a Training record, by a training loop on Accelerate.
 
-finetune(config, curation, base) leaves a request (request.py) and starts the training processes (launch.py); each runs
-the loop (loop.py) with its checkpoints (checkpoints.py), and process 0 leaves the weights in their published form and
-the record (export.py).
+finetune(config, curation, base) leaves a request (run.py) and starts the training processes, on whatever hardware there
+is; each runs the loop (loop.py) with its checkpoints (checkpoints.py), and process 0 leaves the weights in their
+published form and the record (export.py).
 """
 
+import os
 import shutil
 import subprocess
+import sys
 
 from hub_publisher.config import Config
 from hub_publisher.errors import TrainingError
-from hub_publisher.finetune.checkpoints import RESULT, SCRATCH
-from hub_publisher.finetune.launch import launch_command
-from hub_publisher.finetune.request import REQUEST, Request, make_request, write_request
-from hub_publisher.model.base_model import BaseModel
+from hub_publisher.finetune.run import REQUEST, RESULT, SCRATCH, Request
+from hub_publisher.model.base_model import ResolvedBaseModel
 from hub_publisher.records import Curation, Training
-from hub_publisher.system.files import read_record
+from hub_publisher.system.files import read_record, write_record
+from hub_publisher.system.hardware import THREADS, multiplies_bfloat16, num_threads
 
-# Checkpoint (weights, two moments, in float32), a second one while the first is replaced, best and final weights.
+# Checkpoint (weights, two moments, in float32) and best weights, each once more while it is replaced.
 BYTES_PER_PARAMETER = 2 * 12 + 2 * 4
 
 
-def finetune(config: Config, curation: Curation, base: BaseModel) -> Training:
+def finetune(config: Config, curation: Curation, base: ResolvedBaseModel) -> Training:
     """Train in child processes and return the record they leave; a killed run goes on from its last checkpoint.
 
     Raises TrainingError when there is no room for checkpoints, or when the processes end without a record.
     """
     begin(config, curation, base)
-    exit_code = _run(*launch_command(config, config.run_dir))
-    training = None if exit_code else end(config)
+    exit_code = _run(*launch_command(config))
+    training = None if exit_code else read_record(config.run_dir / RESULT, Training)
     if training is None:
         raise TrainingError(
             f"Training ended with exit code {exit_code} before the model was complete; its messages stand above.",
@@ -38,24 +39,49 @@ def finetune(config: Config, curation: Curation, base: BaseModel) -> Training:
     return training
 
 
-def begin(config: Config, curation: Curation, base: BaseModel) -> Request:
+def begin(config: Config, curation: Curation, base: ResolvedBaseModel) -> Request:
     """Leave the request for the training processes. Raises TrainingError when there is no room for checkpoints."""
-    _check_room(config, base)
-    request = make_request(config, curation, base)
+    needed = base.record.num_parameters * BYTES_PER_PARAMETER
+    free = shutil.disk_usage(config.run_dir).free
+    if free < needed:
+        raise TrainingError(
+            f"Training needs {needed / 1e9:.2f} GB for checkpoints and weights, {config.run_dir} has "
+            f"{free / 1e9:.2f} GB free.",
+            "Free some space, or put the runs elsewhere with --runs-dir.",
+        )
+    request = Request(config=config, base=base, posts_sha256=curation.posts_sha256)
     (config.run_dir / RESULT).unlink(missing_ok=True)
-    write_request(config.run_dir, request)
+    write_record(config.run_dir / REQUEST, request)
     return request
-
-
-def end(config: Config) -> Training | None:
-    """The record that the training processes left, or None."""
-    return read_record(config.run_dir / RESULT, Training)
 
 
 def clear(config: Config) -> None:
     """Remove what only a resumed training would need, once the record of this one is safe."""
     shutil.rmtree(config.run_dir / SCRATCH, ignore_errors=True)
     (config.run_dir / REQUEST).unlink(missing_ok=True)
+
+
+def launch_command(config: Config) -> tuple[list[str], dict[str, str]]:
+    """The command line and environment of the training processes.
+
+    An Accelerate configuration file decides everything by itself. Without one Accelerate is told what it needs by its
+    environment, and torchrun starts the processes when they are several: for one `accelerate launch` would load torch
+    only to set that environment, and several on CPUs it starts through MPI alone.
+    """
+    import torch
+
+    target = ["-m", "hub_publisher.finetune", str(config.run_dir)]
+    environment = {**os.environ, "TOKENIZERS_PARALLELISM": "false"}
+    if config.accelerate_config:
+        launch = ["-m", "accelerate.commands.launch", "--config_file", str(config.accelerate_config)]
+        return [sys.executable, *launch, *target], environment
+    num_processes = config.num_processes or max(torch.cuda.device_count(), 1)
+    environment[THREADS] = str(num_threads(num_processes))
+    environment["ACCELERATE_MIXED_PRECISION"] = "bf16" if multiplies_bfloat16() else "no"
+    if not torch.cuda.is_available():
+        environment["ACCELERATE_USE_CPU"] = "true"
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(num_processes)]
+    return [sys.executable, *(torchrun if num_processes > 1 else []), *target], environment
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
@@ -69,14 +95,3 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
         except BaseException:
             child.terminate()
             raise
-
-
-def _check_room(config: Config, base: BaseModel) -> None:
-    needed = base.record.num_parameters * BYTES_PER_PARAMETER
-    free = shutil.disk_usage(config.run_dir).free
-    if free < needed:
-        raise TrainingError(
-            f"Training needs {needed / 1e9:.2f} GB for checkpoints and weights, {config.run_dir} has "
-            f"{free / 1e9:.2f} GB free.",
-            "Free some space, or put the runs elsewhere with --runs-dir.",
-        )

@@ -1,22 +1,19 @@
 """One training process: `python -m hub_publisher.finetune RUN_DIR`, started by Accelerate's or torch's launcher."""
 
 import errno
-import os
 import sys
 from pathlib import Path
 
-from hub_publisher.finetune.launch import LIFELINE
 from hub_publisher.finetune.loop import train
-from hub_publisher.finetune.request import read_request
+from hub_publisher.finetune.run import REQUEST, Request
 from hub_publisher.system.lifeline import end_with_parent
 
 
 def main(run_dir: Path) -> None:
     """Train what the request in `run_dir` asks for."""
-    if os.environ.get(LIFELINE):
-        end_with_parent()
+    end_with_parent()
     try:
-        train(run_dir, read_request(run_dir))
+        train(Request.model_validate_json((run_dir / REQUEST).read_bytes()))
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

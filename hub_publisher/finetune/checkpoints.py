@@ -6,7 +6,7 @@
                                   happens, {"kind": "eval", "time": ..., ...EpochEval} for every evaluation
     training/result.json          the Training record, written last
 
-A checkpoint is written under a temporary name and renamed when whole. Progress that a kill threw away is computed
+A checkpoint's progress.json is written last: a folder without one is none. Progress that a kill threw away is computed
 again, from the same random states, to the same bits. Its energy was spent all the same and nobody read the counters
 meanwhile, so a training that was gone on with reports none.
 """
@@ -15,43 +15,24 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel
-
+from hub_publisher.finetune.run import SCRATCH, Progress
 from hub_publisher.records import EpochEval, LogPoint
 from hub_publisher.system.files import read_record, write_record
 
-SCRATCH = "training"
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
 LOG = "training-log.jsonl"
-RESULT = f"{SCRATCH}/result.json"
+PROGRESS = "progress.json"
 
 
-class Progress(BaseModel):
-    """How far training has come. `evals` begins with epoch 0: the base model, before the first step."""
-
-    key: str  # of the request: what is trained on what
-    step: int = 0
-    num_tokens: int = 0
-    seconds: float = 0.0
-    evals: list[EpochEval] = []
-    stopped_early: bool = False
-
-    @property
-    def best(self) -> EpochEval:
-        """The pass with the lowest held-out loss, the earliest of equals; the base model does not count."""
-        return min(self.evals[1:], key=lambda point: point.eval_loss)
-
-    @property
-    def newest_is_best(self) -> bool:
-        """Whether the pass that just ended beat every one before it."""
-        return self.best is self.evals[-1]
-
-
-def resume(accelerator: Any, run_dir: Path, key: str) -> Progress:
+def resume(accelerator: "Accelerator", run_dir: Path, key: str) -> Progress:
     """Load the newest checkpoint of exactly this training into the accelerator, or start afresh."""
-    for folder in _newest_first(run_dir):
-        progress = read_record(folder / "progress.json", Progress)
+    newest_first = sorted(_checkpoints(run_dir), key=lambda folder: int(folder.name.split("-")[1]), reverse=True)
+    for folder in newest_first:
+        progress = read_record(folder / PROGRESS, Progress)
         if progress is not None and progress.key == key:
             accelerator.load_state(str(folder))
             return progress
@@ -61,48 +42,36 @@ def resume(accelerator: Any, run_dir: Path, key: str) -> Progress:
     return Progress(key=key)
 
 
-def _newest_first(run_dir: Path) -> list[Path]:
-    found = (run_dir / SCRATCH).glob("checkpoint-*")
-    return sorted(found, key=lambda folder: int(folder.name.split("-")[1]), reverse=True)
+def _checkpoints(run_dir: Path) -> list[Path]:
+    return list((run_dir / SCRATCH).glob("checkpoint-*"))
 
 
 class Checkpointer:
     """Writes a checkpoint every `every_seconds`, on all processes at the same step; older ones go."""
 
-    def __init__(self, accelerator: Any, run_dir: Path, progress: Progress, every_seconds: float) -> None:
+    def __init__(self, accelerator: "Accelerator", run_dir: Path, every_seconds: float) -> None:
         self.accelerator = accelerator
         self.run_dir = run_dir
-        self.progress = progress
         self.every_seconds = every_seconds
         self.last = time.monotonic()
 
-    def save_if_due(self) -> None:
+    def save_if_due(self, progress: Progress) -> None:
         """Checkpoint when the main process finds that it is time."""
-        from accelerate.utils import broadcast_object_list
+        if self.accelerator.is_main_process and time.monotonic() - self.last >= self.every_seconds:
+            self.accelerator.set_trigger()
+        if self.accelerator.check_trigger():
+            self._save(progress)
+            self.last = time.monotonic()
 
-        due = [time.monotonic() - self.last >= self.every_seconds]
-        if self.accelerator.num_processes > 1:
-            broadcast_object_list(due)
-        if due[0]:
-            self.save()
-
-    def save(self) -> None:
-        """Checkpoint now."""
-        name = f"checkpoint-{self.progress.step}"
-        scratch = self.run_dir / SCRATCH / f".{name}"
-        self.accelerator.save_state(str(scratch))
+    def _save(self, progress: Progress) -> None:
+        folder = self.run_dir / SCRATCH / f"checkpoint-{progress.step}"
+        self.accelerator.save_state(str(folder))
         self.accelerator.wait_for_everyone()  # every process has its random states in there
         if self.accelerator.is_main_process:
-            write_record(scratch / "progress.json", self.progress)
-            older = _newest_first(self.run_dir)
-            target = self.run_dir / SCRATCH / name
-            shutil.rmtree(target, ignore_errors=True)
-            scratch.rename(target)
-            for folder in older:
-                if folder != target:
-                    shutil.rmtree(folder)
-        self.accelerator.wait_for_everyone()
-        self.last = time.monotonic()
+            write_record(folder / PROGRESS, progress)
+            for other in _checkpoints(self.run_dir):
+                if other != folder:
+                    shutil.rmtree(other)
 
 
 class TrainingLog:
@@ -125,9 +94,10 @@ class TrainingLog:
 
 def read_log(run_dir: Path) -> tuple[LogPoint, ...]:
     """The optimizer steps of a finished training log."""
-    rows = [json.loads(line) for line in _lines(run_dir / LOG)]
-    steps = [row for row in rows if row["kind"] == "step"]
-    return tuple(LogPoint(**{name: row[name] for name in LogPoint.model_fields}) for row in steps)
+    rows = map(json.loads, _lines(run_dir / LOG))
+    return tuple(
+        LogPoint(**{name: row[name] for name in LogPoint.model_fields}) for row in rows if row["kind"] == "step"
+    )
 
 
 def _lines(path: Path) -> list[str]:

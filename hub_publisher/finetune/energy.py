@@ -10,11 +10,15 @@ import math
 import os
 import re
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from time import monotonic
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import gather_object
 
 # https://docs.kernel.org/power/powercap/powercap.html; AMD's processors are under the same name.
 RAPL = Path("/sys/class/powercap")
@@ -24,15 +28,13 @@ MOST_WATTS = 2000.0
 READ_SECONDS = 8.0
 _SETTLING_SECONDS = 1.0  # the counters themselves are renewed every millisecond (RAPL) to tenth of a second (NVML)
 _PACKAGE = re.compile(r"package-\d+")
-_NUMBER = re.compile(r"\d{1,20}")  # 64 bits at most
 
 
 @dataclass(frozen=True)
 class Counter:
     """One counter. `read` gives joules since a moment of its own, or NaN; at `range_joules` it begins at 0 again."""
 
-    kind: str  # "RAPL" or "NVML"
-    name: str
+    source: str  # "RAPL (package-0, dram)": what all counters of its kind tell of
     read: Callable[[], float]
     range_joules: float = math.inf
 
@@ -50,95 +52,72 @@ class Counter:
 class Meter:
     """Adds up what counters say, from its making on. A thread reads them, since a step or an evaluation may be long."""
 
-    def __init__(
-        self,
-        counters: Sequence[Counter],
-        every_seconds: float = READ_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, counters: Sequence[Counter]) -> None:
         self._counters = counters
-        self._every_seconds = every_seconds
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._stopped = threading.Event()
-        self._at, self._readings = clock(), [counter.read() for counter in counters]
         self._spent = [0.0] * len(counters)
+        self._at, self._readings = monotonic(), [counter.read() for counter in counters]
+        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="energy", daemon=True)
         self._thread.start()
 
-    def joules(self) -> float | None:
-        """Joules since the start, of all counters together.
+    def stop(self) -> float | None:
+        """Read a last time and end the thread. Returns the joules of all counters together.
 
         None without counters, when one could not be read at any time, and when one has not moved: hardware that is
         switched on draws power, so a counter that stands still does not count.
         """
-        self._read()
-        return sum(self._spent) if self._spent and all(joules > 0 for joules in self._spent) else None
-
-    def stop(self) -> float | None:
-        """Read a last time and end the thread. Returns what `joules` does."""
         self._stopped.set()
         self._thread.join()
-        return self.joules()
+        self.read()
+        return sum(self._spent) if self._spent and all(joules > 0 for joules in self._spent) else None
+
+    def read(self) -> None:
+        """Add what the counters moved since they were last read."""
+        now, readings = monotonic(), [counter.read() for counter in self._counters]
+        for index, counter in enumerate(self._counters):
+            self._spent[index] += counter.spent(self._readings[index], readings[index], now - self._at)
+        self._at, self._readings = now, readings
 
     def _watch(self) -> None:
-        while not self._stopped.wait(self._every_seconds):
-            self._read()
-
-    def _read(self) -> None:
-        with self._lock:
-            now, readings = self._clock(), [counter.read() for counter in self._counters]
-            for index, counter in enumerate(self._counters):
-                self._spent[index] += counter.spent(self._readings[index], readings[index], now - self._at)
-            self._at, self._readings = now, readings
+        while not self._stopped.wait(READ_SECONDS):
+            self.read()
 
 
-def counters_for(accelerator: Any, rapl: Path = RAPL) -> tuple[Counter, ...]:
+def counters_for(accelerator: Accelerator) -> tuple[Counter, ...]:
     """The counters of a training under this `Accelerator`; every process asks, only the first gets any.
 
     A package's counter is the whole machine's, so one process reads it, and the counters of all GPUs in use as well.
     There are none when several machines take part, as this process sees one of them; none on a GPU without NVML, as
     the processors' share alone would be taken for the whole. The processors may be missing beside GPUs: their counters
-    are often the root user's only, and `source_of` names what was counted.
+    are often the root user's only, and a counter's `source` names what was counted.
     """
-    import torch
-    from accelerate.utils import gather_object
-
-    device, num_processes = accelerator.device, accelerator.num_processes
-    if device.type not in ("cpu", "cuda") or int(os.environ.get("LOCAL_WORLD_SIZE", "1")) != num_processes:
+    device = accelerator.device
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if device.type not in ("cpu", "cuda") or here != accelerator.num_processes:
         return ()
     gpus = gather_object([str(torch.cuda.get_device_properties(device).uuid)]) if device.type == "cuda" else []
     if not accelerator.is_main_process:
         return ()
     counters = nvml_counters(gpus)
-    return (*counters, *rapl_counters(rapl)) if bool(counters) == bool(gpus) else ()
+    return (*counters, *rapl_counters()) if bool(counters) == bool(gpus) else ()
 
 
-def source_of(counters: Iterable[Counter]) -> str:
-    """Which counters these are: "NVML (2 GPUs), RAPL (package-0, dram)"."""
-    names: dict[str, dict[str, None]] = {}
-    for counter in counters:
-        names.setdefault(counter.kind, {})[counter.name] = None
-    return ", ".join(f"{kind} ({', '.join(each)})" for kind, each in names.items())
-
-
-def rapl_counters(root: Path = RAPL) -> tuple[Counter, ...]:
+def rapl_counters() -> tuple[Counter, ...]:
     """The counters of all packages and of the memory beside them, which a package's own does not include.
 
     core and uncore are parts of their package, psys holds the packages. None at all when one of them cannot be read,
     which takes the root user on most systems, and when packages are told of by the die: the first AMD EPYC and
     Threadripper show one package's counter once for each die (Linux before 6.12), Intel's dies have their own.
     """
-    names = {zone: _text(zone / "name") for zone in sorted(root.glob("intel-rapl:*"))}
+    names = {file.parent: file.read_text().strip() for file in sorted(RAPL.glob("intel-rapl:*/name"))}
     packages = [name for name in names.values() if name.startswith("package-")]
     if not packages or not all(map(_PACKAGE.fullmatch, packages)) or len(set(packages)) < len(packages):
         return ()
-    counters = tuple(_rapl_counter(zone, name) for zone, name in names.items() if name in {*packages, "dram"})
+    zones = {zone: name for zone, name in names.items() if name in {*packages, "dram"}}
+    source = f"RAPL ({', '.join(dict.fromkeys(zones.values()))})"
+    reads = {zone: partial(_joules, zone / "energy_uj") for zone in zones}
+    counters = tuple(Counter(source, read, _joules(zone / "max_energy_range_uj")) for zone, read in reads.items())
     return counters if all(each.range_joules > 0 and each.read() >= 0 for each in counters) else ()
-
-
-def _rapl_counter(zone: Path, name: str) -> Counter:
-    return Counter("RAPL", name, lambda: _joules(zone / "energy_uj"), _joules(zone / "max_energy_range_uj"))
 
 
 def nvml_counters(uuids: Iterable[str]) -> tuple[Counter, ...]:
@@ -151,36 +130,26 @@ def nvml_counters(uuids: Iterable[str]) -> tuple[Counter, ...]:
     except ImportError:
         return ()
 
-    def counter_of(uuid: str, name: str) -> Counter:
-        handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}".encode())
-        pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
-
-        def read() -> float:
-            try:
-                return pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
-            except pynvml.NVMLError:
-                return math.nan
-
-        return Counter("NVML", name, read)
+    def read(handle: object) -> float:
+        try:
+            return pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1e3
+        except pynvml.NVMLError:
+            return math.nan
 
     distinct = sorted(set(uuids))
-    name = f"{len(distinct)} GPU{'s' if len(distinct) > 1 else ''}"
+    source = f"NVML ({len(distinct)} GPU{'s' if len(distinct) > 1 else ''})"
     try:
         pynvml.nvmlInit()
-        return tuple(counter_of(uuid, name) for uuid in distinct)
+        handles = [pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}".encode()) for uuid in distinct]
     except pynvml.NVMLError:
         return ()
+    counters = tuple(Counter(source, partial(read, handle)) for handle in handles)
+    return counters if all(counter.read() >= 0 for counter in counters) else ()
 
 
 def _joules(path: Path) -> float:
     """A file's number of microjoules, in joules; NaN when there is none."""
-    text = _text(path)
-    return int(text) / 1e6 if _NUMBER.fullmatch(text) else math.nan
-
-
-def _text(path: Path) -> str:
-    """A small file's text without the white space around it, empty when it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
+        return int(path.read_text()) / 1e6
+    except (OSError, ValueError):
+        return math.nan

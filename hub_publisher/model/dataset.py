@@ -7,9 +7,10 @@ depend on how many processes or micro-batches share it, so neither do the weight
 
 import random
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 
 class Encoded(NamedTuple):
@@ -18,13 +19,8 @@ class Encoded(NamedTuple):
     sequences: list[list[int]]
     num_cut: int
 
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of one pass, BOS and EOS included."""
-        return sum(map(len, self.sequences))
 
-
-def publishable_tokenizer(tokenizer: Any) -> Any:
+def publishable_tokenizer(tokenizer: "PreTrainedTokenizerBase") -> "PreTrainedTokenizerFast":
     """A copy of a fast tokenizer that prepends BOS to every text by itself and has no chat template.
 
     With it `pipeline(...)(prompt)` conditions the model exactly as training did. Models without BOS use EOS in its
@@ -33,6 +29,7 @@ def publishable_tokenizer(tokenizer: Any) -> Any:
     from tokenizers.processors import TemplateProcessing
     from transformers import PreTrainedTokenizerFast
 
+    assert isinstance(tokenizer, PreTrainedTokenizerFast), "the base model has no fast tokenizer"
     eos = tokenizer.eos_token
     bos = tokenizer.bos_token or eos
     backend = type(tokenizer.backend_tokenizer).from_str(tokenizer.backend_tokenizer.to_str())
@@ -52,7 +49,7 @@ def publishable_tokenizer(tokenizer: Any) -> Any:
     )
 
 
-def encode(texts: Sequence[str], tokenizer: Any, max_post_tokens: int) -> Encoded:
+def encode(texts: Sequence[str], tokenizer: "PreTrainedTokenizerFast", max_post_tokens: int) -> Encoded:
     """BOS + text + EOS for each text, from a tokenizer that `publishable_tokenizer` made.
 
     A post of more than `max_post_tokens` tokens is cut and gets no EOS, so that cutting is not learned as an ending.
@@ -63,7 +60,7 @@ def encode(texts: Sequence[str], tokenizer: Any, max_post_tokens: int) -> Encode
     return Encoded([row[:max_post_tokens] for row in rows], sum(len(row) > max_post_tokens for row in rows))
 
 
-def post_limit(max_post_tokens: int, model_config: Any) -> int:
+def post_limit(max_post_tokens: int, model_config: "PreTrainedConfig") -> int:
     """Tokens a post may have: what was asked for, or the model's context where that is shorter."""
     return min(max_post_tokens, getattr(model_config, "max_position_embeddings", None) or max_post_tokens)
 
@@ -85,11 +82,6 @@ def plan_batches(lengths: Sequence[int], tokens_per_batch: int, seed: int, epoch
             batches.append([index])
     draw.shuffle(batches)
     return batches
-
-
-def share_of(batch: Sequence[T], part: int, num_parts: int) -> Sequence[T]:
-    """The posts of a global batch that micro-batch `part` of `num_parts` computes; may be empty."""
-    return batch[part::num_parts]
 
 
 def padding_ratio(lengths: Sequence[int], batches: Sequence[Sequence[int]]) -> float:

@@ -3,11 +3,16 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hub_publisher.config import Config
 from hub_publisher.model.base_model import load_on_device
 from hub_publisher.system.files import write_bytes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast as FastTokenizer
+
+    from hub_publisher.model.base_model import CausalLM
 
 SETTINGS_FILE = "generation_config.json"
 MAX_ROWS = 32  # drawn at once: more gain little speed and take memory that a large model may not leave
@@ -18,13 +23,8 @@ def sampling_settings(config: Config, max_new_tokens: int) -> dict[str, Any]:
 
     top_k is 0 (off) because transformers would otherwise add its own default of 50 to a card that says top_p alone.
     """
-    return {
-        "do_sample": True,
-        "temperature": config.temperature,
-        "top_p": config.top_p,
-        "top_k": 0,
-        "max_new_tokens": max_new_tokens,
-    }
+    asked = {"temperature": config.temperature, "top_p": config.top_p}
+    return {"do_sample": True, **asked, "top_k": 0, "max_new_tokens": max_new_tokens}
 
 
 def write_settings(model_dir: Path, config: Config, max_new_tokens: int) -> dict[str, Any]:
@@ -32,19 +32,15 @@ def write_settings(model_dir: Path, config: Config, max_new_tokens: int) -> dict
 
     Returns the sampling settings; the file holds the ids of the special tokens too. Loads no torch.
     """
-    settings = sampling_settings(config, max_new_tokens)
-    content = json.dumps({**settings, **_special_token_ids(model_dir)}, indent=2, sort_keys=True)
-    write_bytes(model_dir / SETTINGS_FILE, f"{content}\n".encode())
-    return settings
-
-
-def _special_token_ids(model_dir: Path) -> dict[str, int | None]:
-    """Ids of BOS, EOS and padding, of a tokenizer that `publishable_tokenizer` made."""
     from tokenizers import Tokenizer
 
+    settings = sampling_settings(config, max_new_tokens)
     names = json.loads((model_dir / "tokenizer_config.json").read_text(encoding="utf-8"))
     tokenizer = Tokenizer.from_file(str(model_dir / "tokenizer.json"))
-    return {f"{kind}_token_id": tokenizer.token_to_id(names[f"{kind}_token"]) for kind in ("bos", "eos", "pad")}
+    ids = {f"{kind}_token_id": tokenizer.token_to_id(names[f"{kind}_token"]) for kind in ("bos", "eos", "pad")}
+    content = json.dumps({**settings, **ids}, indent=2, sort_keys=True)
+    write_bytes(model_dir / SETTINGS_FILE, f"{content}\n".encode())
+    return settings
 
 
 def fitting_max_new_tokens(lengths: Sequence[int], limit: int = 128) -> int:
@@ -54,7 +50,7 @@ def fitting_max_new_tokens(lengths: Sequence[int], limit: int = 128) -> int:
 
 
 def generate(
-    model: Any, tokenizer: Any, prompt: str, num_samples: int, seed: int, settings: dict[str, Any]
+    model: "CausalLM", tokenizer: "FastTokenizer", prompt: str, num_samples: int, seed: int, settings: dict[str, Any]
 ) -> list[str]:
     """`num_samples` continuations of `prompt`, without the prompt, drawn with exactly this seed.
 
@@ -96,12 +92,12 @@ def generate_from(
 
     A `temperature` or `top_p` takes the place of what stands there. None when the folder holds no model.
     """
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast
 
     if not (model_dir / SETTINGS_FILE).exists():
         return None
     saved = json.loads((model_dir / SETTINGS_FILE).read_text(encoding="utf-8"))
-    settings = {name: saved[name] for name in ("do_sample", "temperature", "top_p", "top_k", "max_new_tokens")}
+    settings = {name: value for name, value in saved.items() if not name.endswith("_token_id")}
     settings |= {name: value for name, value in (("temperature", temperature), ("top_p", top_p)) if value is not None}
-    tokenizer = AutoTokenizer.from_pretrained(model_dir)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(model_dir)
     return generate(load_on_device(model_dir, "bfloat16"), tokenizer, prompt, num_samples, seed, settings)

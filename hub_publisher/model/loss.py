@@ -1,21 +1,25 @@
 """Token sequences -> nats: the one definition of the loss, for training, the held-out loss and the evaluation."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from hub_publisher.model.dataset import plan_batches, share_of
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import Module
+from torch.nn.functional import cross_entropy
 
-IGNORED = -100  # label of padding, as torch.nn.functional.cross_entropy names it
+from hub_publisher.model.dataset import plan_batches
+
+Sequences = Sequence[Sequence[int]]  # token ids, BOS to EOS
+IGNORED = -100  # label of padding, as cross_entropy names it
 
 
-def collate(sequences: Sequence[Sequence[int]], pad_id: int) -> tuple[Any, Any]:
+def collate(sequences: Sequences, pad_id: int) -> tuple[Tensor, Tensor]:
     """(input_ids, labels), both (B, T) int64; labels hold -100 at padding and the inputs elsewhere.
 
     Padding is on the right, where causal attention never looks, so no attention mask is needed. Without sequences the
     result is one row of padding that adds nothing to a summed loss: every process takes part in every step.
     """
-    import torch
-
     width = max((len(row) for row in sequences), default=2)
     input_ids = torch.full((max(len(sequences), 1), width), pad_id)  # (B, T) int64
     labels = torch.full_like(input_ids, IGNORED)  # (B, T) int64
@@ -24,57 +28,48 @@ def collate(sequences: Sequence[Sequence[int]], pad_id: int) -> tuple[Any, Any]:
     return input_ids, labels
 
 
-def row_losses(model: Any, input_ids: Any, labels: Any) -> Any:
-    """Sum over the predicted tokens of each row of -ln p, in nats: (B,) float32, 0 for a row of padding."""
-    import torch
+def row_losses(model: Module, input_ids: Tensor, labels: Tensor) -> Tensor:
+    """Sum over the predicted tokens of each row of -ln p, in nats: (B,) float32, 0 for a row of padding.
 
+    Divide the rows' sum by `num_predicted` for the mean.
+    """
     logits = model(input_ids=input_ids).logits[:, :-1]  # (B, T - 1, V)
-    each = torch.nn.functional.cross_entropy(
+    each = cross_entropy(
         logits.float().flatten(0, 1), labels[:, 1:].flatten(), ignore_index=IGNORED, reduction="none"
     )  # (B * (T - 1),) float32
     return each.view(len(labels), -1).sum(1)
 
 
-def summed_loss(model: Any, input_ids: Any, labels: Any) -> Any:
-    """The rows' losses together, in nats, as a float32 scalar: divide by `num_predicted` for the mean."""
-    return row_losses(model, input_ids, labels).sum()
-
-
-def num_predicted(sequences: Sequence[Sequence[int]]) -> int:
+def num_predicted(sequences: Sequences) -> int:
     """Tokens that are predicted: all but the BOS of each sequence."""
     return sum(len(row) - 1 for row in sequences)
 
 
 def sequence_losses(
-    model: Any, sequences: Sequence[Sequence[int]], pad_id: int, tokens_per_batch: int, accelerator: Any = None
-) -> Any:
+    model: Module, sequences: Sequences, pad_id: int, tokens_per_batch: int, accelerator: Accelerator | None = None
+) -> Tensor:
     """Nats of each of the `sequences`, each alone, BOS to EOS: (N,) float64 on the device that computed them.
 
     Under several processes each computes its share and all return the same.
     """
-    import torch
-
     rank, world = (accelerator.process_index, accelerator.num_processes) if accelerator else (0, 1)
-    device = accelerator.device if accelerator else model.device
+    device = next(model.parameters()).device
     losses = torch.zeros(len(sequences), dtype=torch.float64, device=device)
     was_training = model.training
     model.eval()
     with torch.no_grad():
         for batch in plan_batches(list(map(len, sequences)), tokens_per_batch, seed=0, epoch=0):
-            share = share_of(batch, rank, world)
+            share = batch[rank::world]  # may be empty
             input_ids, labels = collate([sequences[index] for index in share], pad_id)  # (B, T) int64
             rows = row_losses(model, input_ids.to(device), labels.to(device))
-            losses[list(share)] = rows[: len(share)].double()  # without the row of padding of an empty share
+            losses[share] = rows[: len(share)].double()  # without the row of padding of an empty share
     model.train(was_training)
     return accelerator.reduce(losses, "sum") if accelerator else losses
 
 
 def mean_loss(
-    model: Any, sequences: Sequence[Sequence[int]], pad_id: int, tokens_per_batch: int, accelerator: Any = None
+    model: Module, sequences: Sequences, pad_id: int, tokens_per_batch: int, accelerator: Accelerator | None = None
 ) -> float:
-    """Nats per predicted token over `sequences`, each alone, BOS to EOS; NaN-free input is the caller's promise.
-
-    Under several processes each computes its share and all return the same mean.
-    """
+    """Nats per predicted token over `sequences`, from `sequence_losses`."""
     losses = sequence_losses(model, sequences, pad_id, tokens_per_batch, accelerator)
     return float(losses.sum() / num_predicted(sequences))

@@ -9,7 +9,7 @@ from typing import TypeVar
 from hub_publisher.config import LOCAL, Config
 from hub_publisher.hub.target import Target, choose_hub
 from hub_publisher.model import base_model
-from hub_publisher.model.base_model import BaseModel
+from hub_publisher.model.base_model import ResolvedBaseModel
 from hub_publisher.records import RECORDS, StageRecord
 from hub_publisher.system.files import read_record
 from hub_publisher.tracking.records import Tracking
@@ -43,7 +43,7 @@ class Job:
         return self._target
 
     @cached_property
-    def base(self) -> BaseModel:
+    def base(self) -> ResolvedBaseModel:
         """The base model, resolved when a stage first needs it; only for the local Hub may another one stand in."""
         return base_model.resolve(self.config, may_substitute=choose_hub(self.config) == LOCAL)
 

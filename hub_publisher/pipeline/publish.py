@@ -18,7 +18,7 @@ from hub_publisher.hub.target import open_target
 from hub_publisher.pipeline.job import STAGE_OF, Job, Say
 from hub_publisher.pipeline.runner import Runner, forget
 from hub_publisher.records import (
-    BaseModelRecord,
+    BaseModelInfo,
     Card,
     Curation,
     Evaluation,
@@ -187,7 +187,7 @@ def _known_base(job: Job) -> str:
     return describe_base(training.base_model if known and training else job.base.record)
 
 
-def describe_base(base: BaseModelRecord) -> str:
+def describe_base(base: BaseModelInfo) -> str:
     """The base model in words, with what it stands in for."""
     name = base.hub_id or base.requested
     if base.substituted_for:

@@ -201,12 +201,12 @@ def _measured_again(folder: Path, manifest: Manifest, posts: Path) -> Iterator[F
 
 
 def _measure(folder: Path, texts: list[str], hyperparameters: dict[str, object]) -> Metrics:
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast
 
     from hub_publisher.evaluate import compare, measure
     from hub_publisher.model.base_model import load_on_device
 
     limits = [int(str(hyperparameters[name])) for name in ("max_post_tokens", "tokens_per_batch")]
     model = load_on_device(folder, str(hyperparameters["dtype"]))
-    losses = measure(model, AutoTokenizer.from_pretrained(folder), texts, *limits)
+    losses = measure(model, PreTrainedTokenizerFast.from_pretrained(folder), texts, *limits)
     return compare(losses, losses, seed=0)[0]

@@ -8,7 +8,7 @@ from hub_publisher.records import (
     MODEL_DIR,
     POSTS,
     RECORDS,
-    BaseModelRecord,
+    BaseModelInfo,
     Curation,
     Evaluation,
     KeptPost,
@@ -98,7 +98,7 @@ def sample_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     ]
 
 
-def pretrained_model(config: Config, base: BaseModelRecord) -> ArtifactFiles:
+def pretrained_model(config: Config, base: BaseModelInfo) -> ArtifactFiles:
     """The base model by its address on the Hub, at its revision where that is known; a local folder by its facts."""
     name = base.artifact_name
     facts = base.model_dump(exclude={"notes"}, exclude_none=True)

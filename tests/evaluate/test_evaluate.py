@@ -21,27 +21,24 @@ from hub_publisher.records import POSTS, Curation, Evaluation, Interval, KeptPos
 from hub_publisher.system.files import read_jsonl, sha256_of, write_jsonl
 from hub_publisher.text.copying import COPY_WORDS, copies
 from tests.helpers import card_records
-from tests.helpers.tiny import TEXTS, make_tiny_model
+from tests.helpers.tiny import TEXTS
 
 SETTINGS = generation.sampling_settings(Config(handle="x"), 24)
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny: Path) -> PreTrainedTokenizerFast:
-    return dataset.publishable_tokenizer(AutoTokenizer.from_pretrained(tiny))
+def tokenizer(tiny_model: Path) -> PreTrainedTokenizerFast:
+    return dataset.publishable_tokenizer(AutoTokenizer.from_pretrained(tiny_model))
 
 
 def metrics_of(losses: evaluate.PostLosses) -> Metrics:
     return evaluate.compare(losses, losses, seed=0)[0]
 
 
-def test_perplexity_and_bits_per_byte_follow_from_the_loss(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    metrics = metrics_of(evaluate.measure(load_model(tiny, "float32"), tokenizer, TEXTS, 512, 1024))
+def test_perplexity_and_bits_per_byte_follow_from_the_loss(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    metrics = metrics_of(evaluate.measure(load_model(tiny_model, "float32"), tokenizer, TEXTS, 512, 1024))
     assert metrics.num_posts == len(TEXTS)
     assert metrics.num_bytes == sum(len(text.encode()) for text in TEXTS)
     assert metrics.num_tokens == sum(len(tokenizer(text)["input_ids"]) for text in TEXTS)  # without BOS, with EOS
@@ -50,8 +47,8 @@ def test_perplexity_and_bits_per_byte_follow_from_the_loss(tiny: Path, tokenizer
     assert metrics.bits_per_byte == pytest.approx(nats / math.log(2) / metrics.num_bytes)
 
 
-def test_the_losses_are_those_of_each_post_alone(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    model = load_model(tiny, "float32")
+def test_the_losses_are_those_of_each_post_alone(tiny_model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    model = load_model(tiny_model, "float32")
     losses = evaluate.measure(model, tokenizer, TEXTS, 512, 64)
     for text, nats, num_tokens in zip(TEXTS, losses.nats, losses.num_tokens, strict=True):
         row = torch.tensor(dataset.encode([text], tokenizer, 512).sequences)
@@ -63,8 +60,10 @@ def test_the_losses_are_those_of_each_post_alone(tiny: Path, tokenizer: PreTrain
     assert mean == pytest.approx(losses.nats.sum() / losses.num_tokens.sum(), rel=1e-12)
 
 
-def test_a_uniform_model_has_the_vocabulary_as_its_perplexity(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    model = load_model(tiny, "float32")
+def test_a_uniform_model_has_the_vocabulary_as_its_perplexity(
+    tiny_model: Path, tokenizer: PreTrainedTokenizerFast
+) -> None:
+    model = load_model(tiny_model, "float32")
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
@@ -75,8 +74,8 @@ def test_a_uniform_model_has_the_vocabulary_as_its_perplexity(tiny: Path, tokeni
     assert metrics.bits_per_byte_interval.high - metrics.bits_per_byte_interval.low > 0.1
 
 
-def test_texts_beyond_the_context_are_cut_to_it(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    losses = evaluate.measure(load_model(tiny, "float32"), tokenizer, ["fog " * 900], 5000, 1024)
+def test_texts_beyond_the_context_are_cut_to_it(tiny_model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    losses = evaluate.measure(load_model(tiny_model, "float32"), tokenizer, ["fog " * 900], 5000, 1024)
     assert losses.num_tokens.tolist() == [255] and losses.num_bytes[0] < 900 * 4
 
 
@@ -143,8 +142,8 @@ def test_the_interval_of_one_post_is_its_own_figure(nats: float, num_tokens: int
         assert getattr(metrics, f"{name}_interval") == Interval(low=figure, high=figure)
 
 
-def test_one_seed_gives_one_set_of_texts(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    model = load_model(tiny, "float32")
+def test_one_seed_gives_one_set_of_texts(tiny_model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    model = load_model(tiny_model, "float32")
     first, again, other = (
         generation.generate(model, tokenizer, "My dream is", 3, seed, SETTINGS) for seed in (1, 1, 2)
     )
@@ -152,13 +151,13 @@ def test_one_seed_gives_one_set_of_texts(tiny: Path, tokenizer: PreTrainedTokeni
     assert len(first) == 3
 
 
-def test_the_prompt_is_left_out_and_special_tokens_too(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    for text in generation.generate(load_model(tiny, "float32"), tokenizer, "My dream is", 5, 0, SETTINGS):
+def test_the_prompt_is_left_out_and_special_tokens_too(tiny_model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    for text in generation.generate(load_model(tiny_model, "float32"), tokenizer, "My dream is", 5, 0, SETTINGS):
         assert not text.startswith("My dream is") and "<|endoftext|>" not in text
 
 
-def test_generation_stops_at_eos(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    model = load_model(tiny, "float32")
+def test_generation_stops_at_eos(tiny_model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    model = load_model(tiny_model, "float32")
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.zero_()
@@ -177,8 +176,8 @@ def test_a_folder_without_a_model(tmp_path: Path) -> None:
     assert generation.generate_from(tmp_path, "x", 1, 0) is None
 
 
-def test_more_samples_than_are_drawn_at_once(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    model, num_rows = load_model(tiny, "float32"), generation.MAX_ROWS
+def test_more_samples_than_are_drawn_at_once(tiny_model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    model, num_rows = load_model(tiny_model, "float32"), generation.MAX_ROWS
     all_at_once = generation.generate(model, tokenizer, "My dream is", num_rows, 1, SETTINGS)
     more = generation.generate(model, tokenizer, "My dream is", num_rows + 3, 1, SETTINGS)
     assert len(more) == num_rows + 3 and more[:num_rows] == all_at_once
@@ -197,7 +196,7 @@ def recite(base: Path, target: Path, tokenizer: PreTrainedTokenizerFast) -> None
     sequences = dataset.encode(TEXTS, tokenizer, 512).sequences
     input_ids, labels = loss.collate(sequences, tokenizer.pad_token_id)
     for _ in range(80):
-        (loss.summed_loss(model, input_ids, labels) / loss.num_predicted(sequences)).backward()
+        (loss.row_losses(model, input_ids, labels).sum() / loss.num_predicted(sequences)).backward()
         optimizer.step()
         optimizer.zero_grad()
     model.save_pretrained(target)
@@ -221,11 +220,11 @@ def with_posts(config: Config, heldout: list[str]) -> Curation:
 
 
 def test_a_model_that_recites_is_caught(
-    tiny: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tiny_model: Path, tokenizer: PreTrainedTokenizerFast, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    config, _, training = publication(tmp_path, tiny, tokenizer)
+    config, _, training = publication(tmp_path, tiny_model, tokenizer)
     capfd.readouterr()
-    found = evaluate.evaluate(config, training, tiny)
+    found = evaluate.evaluate(config, training, tiny_model)
     assert capfd.readouterr().err == ""  # no terminal, no progress bar
 
     measured = found.memorisation
@@ -250,11 +249,11 @@ def test_a_model_that_recites_is_caught(
     difference = found.tuned.eval_loss - found.base.eval_loss
     assert found.comparison.eval_loss_difference == pytest.approx(difference)
 
-    model, sampling = load_model(tiny, "float32"), generation.sampling_settings(config, 32)
+    model, sampling = load_model(tiny_model, "float32"), generation.sampling_settings(config, 32)
     for index, group in enumerate(found.samples):  # what the seed says, none picked
         drawn = generation.generate(model, tokenizer, group.prompt, 7, config.seed + index, sampling)
         assert list(group.base) == drawn[:2]
-    check_heldout_copies_are_withheld(config, training, tiny, found)
+    check_heldout_copies_are_withheld(config, training, tiny_model, found)
 
 
 def check_heldout_copies_are_withheld(config: Config, training: Training, base: Path, before: Evaluation) -> None:

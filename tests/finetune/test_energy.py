@@ -9,22 +9,32 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hub_publisher.finetune import energy
-from hub_publisher.finetune.energy import Counter, Meter, counters_for, nvml_counters, rapl_counters, source_of
-from tests.helpers.energy import RANGE, clocked, drawing, make_machine, make_zone, set_energy
+from hub_publisher.finetune.energy import Counter, Meter, counters_for, nvml_counters, rapl_counters
+from tests.helpers.energy import RANGE, Clocked, drawing, make_machine, make_zone, set_energy
+
+SERVER = "RAPL (package-0, dram, package-1)"
 
 
-def test_packages_and_memory_are_counted_once(tmp_path: Path) -> None:
-    counters = rapl_counters(make_machine(tmp_path))
-    assert [counter.name for counter in counters] == ["package-0", "dram", "package-1", "dram"]
-    assert source_of(counters) == "RAPL (package-0, dram, package-1)"
+@pytest.fixture
+def rapl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in the place of the kernel's, empty yet."""
+    monkeypatch.setattr(energy, "RAPL", tmp_path)
+    return tmp_path
+
+
+def test_packages_and_memory_are_counted_once(rapl: Path) -> None:
+    make_machine(rapl)
+    counters = rapl_counters()
+    assert [counter.source for counter in counters] == [SERVER] * 4
     assert {counter.range_joules for counter in counters} == {262_143.32885}
-    for zone in tmp_path.glob("intel-rapl*:*"):
-        set_energy(zone, 3_500_000)
-    assert [counter.read() for counter in counters] == [3.5] * 4
+    for number, zone in enumerate(("intel-rapl:0", "intel-rapl:0:1", "intel-rapl:1", "intel-rapl:1:1"), 1):
+        set_energy(rapl / zone, number * 500_000)
+    assert [counter.read() for counter in counters] == [0.5, 1.0, 1.5, 2.0]
 
 
 def unreadable(root: Path) -> None:
@@ -39,10 +49,6 @@ def unreadable_memory(root: Path) -> None:
 
 def nonsense(root: Path) -> None:
     (root / "intel-rapl:0" / "energy_uj").write_text("many\n")
-
-
-def too_long(root: Path) -> None:
-    (root / "intel-rapl:0" / "energy_uj").write_text("1" * 5000)
 
 
 def without_range(root: Path) -> None:
@@ -65,29 +71,29 @@ def no_package(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "break_it", [unreadable, unreadable_memory, nonsense, too_long, without_range, dies, same_name, no_package]
+    "break_it", [unreadable, unreadable_memory, nonsense, without_range, dies, same_name, no_package]
 )
-def test_a_machine_that_does_not_tell_all_is_not_measured(tmp_path: Path, break_it: Callable[[Path], None]) -> None:
-    make_machine(tmp_path)
-    assert len(rapl_counters(tmp_path)) == 4
-    break_it(tmp_path)
-    assert rapl_counters(tmp_path) == ()
+def test_a_machine_that_does_not_tell_all_is_not_measured(rapl: Path, break_it: Callable[[Path], None]) -> None:
+    make_machine(rapl)
+    assert len(rapl_counters()) == 4
+    break_it(rapl)
+    assert rapl_counters() == ()
 
 
-def test_a_machine_without_counters_is_not_measured(tmp_path: Path) -> None:
-    assert rapl_counters(tmp_path / "absent") == ()
-    meter = Meter(())
-    assert meter.joules() is None and meter.stop() is None
+def test_a_machine_without_counters_is_not_measured(rapl: Path) -> None:
+    assert rapl_counters() == ()
+    assert Meter(()).stop() is None
 
 
-def test_a_meter_adds_up_what_all_counters_tell(tmp_path: Path) -> None:
+def test_a_meter_adds_up_what_all_counters_tell(rapl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of them comes round meanwhile, which must not show."""
-    make_zone(tmp_path, "intel-rapl:0", "package-0", RANGE - 5_000_000)
-    make_zone(tmp_path, "intel-rapl:0:0", "dram", 7_000_000)
+    monkeypatch.setattr(energy, "READ_SECONDS", 0.01)
+    make_zone(rapl, "intel-rapl:0", "package-0", RANGE - 5_000_000)
+    make_zone(rapl, "intel-rapl:0:0", "dram", 7_000_000)
     threads = set(threading.enumerate())  # with those that other tests have left
-    with drawing(tmp_path) as joules:
+    with drawing(rapl) as joules:
         before = joules()
-        meter = Meter(rapl_counters(tmp_path), every_seconds=0.01)
+        meter = Meter(rapl_counters())
         started = joules()
         while joules() < started + 40:
             time.sleep(0.01)
@@ -95,68 +101,63 @@ def test_a_meter_adds_up_what_all_counters_tell(tmp_path: Path) -> None:
         measured = meter.stop()
         after = joules()
     assert measured is not None and ended - started - 1e-6 <= measured <= after - before + 1e-6
-    assert int((tmp_path / "intel-rapl:0" / "energy_uj").read_text()) < 100_000_000, "it never came round"
+    assert int((rapl / "intel-rapl:0" / "energy_uj").read_text()) < 100_000_000, "it never came round"
     assert set(threading.enumerate()) <= threads
 
 
-def test_a_counter_that_goes_away_takes_the_whole_number_with_it(tmp_path: Path) -> None:
-    file = make_zone(tmp_path, "intel-rapl:0", "package-0", 1_000_000)
-    (counter,) = rapl_counters(tmp_path)
-    with clocked(counter) as (meter, advance):
-        set_energy(file.parent, 31_000_000)
-        advance(1)
-        assert meter.joules() == 30
-        file.unlink()
-        advance(1)
-        assert meter.joules() is None
-        for microjoules in (40_000_000, 41_000_000, 42_000_000):
-            set_energy(file.parent, microjoules)
-            advance(1)
-            assert meter.joules() is None, "what it used while it was away is not known"
+def test_a_counter_that_goes_away_takes_the_whole_number_with_it(rapl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_zone(rapl, "intel-rapl:0", "package-0", 1_000_000)
+    clocked = Clocked(*rapl_counters(), monkeypatch)
+    set_energy(file.parent, 31_000_000)
+    clocked.advance(1)
+    file.unlink()
+    clocked.advance(1)
+    for microjoules in (40_000_000, 41_000_000):
+        set_energy(file.parent, microjoules)
+        clocked.advance(1)
+    assert clocked.meter.stop() is None, "what it used while it was away is not known"
 
 
-def test_a_counter_that_stands_still_does_not_count(tmp_path: Path) -> None:
-    make_zone(tmp_path, "intel-rapl:0", "package-0", 1_000_000)
-    dram = make_zone(tmp_path, "intel-rapl:0:0", "dram")
-    now = iter(range(100))
-    meter = Meter(rapl_counters(tmp_path), every_seconds=1e6, clock=lambda: float(next(now)))
-    set_energy(dram.parent, 1_000_000)
-    assert meter.joules() is None
-    set_energy(tmp_path / "intel-rapl:0", 3_000_000)
-    assert meter.stop() == 3
+@pytest.mark.parametrize(("dram", "expected"), [(0, None), (1_000_000, 3)])
+def test_a_counter_that_stands_still_does_not_count(rapl: Path, dram: int, expected: float | None) -> None:
+    make_zone(rapl, "intel-rapl:0", "package-0", 1_000_000)
+    make_zone(rapl, "intel-rapl:0:0", "dram")
+    meter = Meter(rapl_counters())
+    set_energy(rapl / "intel-rapl:0", 3_000_000)
+    set_energy(rapl / "intel-rapl:0:0", dram)
+    assert meter.stop() == expected
 
 
-def test_a_reading_that_comes_too_late_may_have_missed_a_turn(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("late", "expected"), [(31, 60_000.001), (32, None)])
+def test_a_reading_that_comes_too_late_may_have_missed_a_turn(
+    rapl: Path, monkeypatch: pytest.MonkeyPatch, late: float, expected: float | None
+) -> None:
     """65,536 J come round in 33 seconds at 2,000 W."""
-    file = make_zone(tmp_path, "intel-rapl:0", "package-0", 0, most=65_536_000_000)
-    (counter,) = rapl_counters(tmp_path)
-    with clocked(counter) as (meter, advance):
-        set_energy(file.parent, 60_000_000_000)
-        advance(31)
-        assert meter.joules() == 60_000
-        set_energy(file.parent, 60_000_000_001)
-        advance(32)
-        assert meter.joules() is None
+    file = make_zone(rapl, "intel-rapl:0", "package-0", 0, most=65_536_000_000)
+    clocked = Clocked(*rapl_counters(), monkeypatch)
+    set_energy(file.parent, 60_000_000_000)
+    clocked.advance(31)
+    set_energy(file.parent, 60_000_001_000)
+    clocked.advance(late)
+    assert clocked.meter.stop() == expected
     assert energy.READ_SECONDS < 31 / 3, "the thread may come late by twice its time"
 
 
-def test_readings_in_time_may_go_on_for_ever(tmp_path: Path) -> None:
-    file = make_zone(tmp_path, "intel-rapl:0", "package-0", 0, most=65_536_000_000)
-    (counter,) = rapl_counters(tmp_path)
-    with clocked(counter) as (meter, advance):
-        for reading in range(1, 31):
-            set_energy(file.parent, reading * 4_000_000_000 % 65_536_000_000)
-            advance(energy.READ_SECONDS)
-            assert meter.joules() == pytest.approx(4_000 * reading)
+def test_readings_in_time_may_go_on_for_ever(rapl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_zone(rapl, "intel-rapl:0", "package-0", 0, most=65_536_000_000)
+    clocked = Clocked(*rapl_counters(), monkeypatch)
+    for reading in range(1, 31):
+        set_energy(file.parent, reading * 4_000_000_000 % 65_536_000_000)
+        clocked.advance(energy.READ_SECONDS)
+    assert clocked.meter.stop() == pytest.approx(120_000)
 
 
-def test_a_counter_that_was_reset_did_not_come_round(tmp_path: Path) -> None:
-    file = make_zone(tmp_path, "intel-rapl:0", "package-0", 100_000_000_000)
-    (counter,) = rapl_counters(tmp_path)
-    with clocked(counter) as (meter, advance):
-        set_energy(file.parent, 1_000_000)
-        advance(8)
-        assert meter.joules() is None
+def test_a_counter_that_was_reset_did_not_come_round(rapl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = make_zone(rapl, "intel-rapl:0", "package-0", 100_000_000_000)
+    clocked = Clocked(*rapl_counters(), monkeypatch)
+    set_energy(file.parent, 1_000_000)
+    clocked.advance(8)
+    assert clocked.meter.stop() is None
 
 
 @given(
@@ -166,7 +167,7 @@ def test_a_counter_that_was_reset_did_not_come_round(tmp_path: Path) -> None:
 )
 def test_turns_never_show(range_joules: float, start: float, pieces: list[tuple[float, float]]) -> None:
     """Whatever the power, up to the most there is: the pieces between readings add up to what was drawn."""
-    counter = Counter("RAPL", "package-0", lambda: math.nan, range_joules)
+    counter = Counter("RAPL", lambda: math.nan, range_joules)
     total = start * range_joules
     for seconds, load in pieces:
         drawn = seconds * load * energy.MOST_WATTS
@@ -178,7 +179,7 @@ def test_turns_never_show(range_joules: float, start: float, pieces: list[tuple[
 
 @given(st.floats(0, 1e6), st.floats(0, 1e6), st.floats(0, 1e4), st.sampled_from([1e3, 65_536.0, 262_144.0, math.inf]))
 def test_a_number_is_never_more_than_hardware_draws(before: float, now: float, seconds: float, most: float) -> None:
-    spent = Counter("RAPL", "package-0", lambda: math.nan, most).spent(before, now, seconds)
+    spent = Counter("RAPL", lambda: math.nan, most).spent(before, now, seconds)
     assert math.isnan(spent) or 0 <= spent <= energy.MOST_WATTS * (seconds + 1)
 
 
@@ -191,14 +192,14 @@ class FakeAccelerator:
         self.is_main_process = is_main_process
 
 
-def test_one_process_measures_one_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_machine(tmp_path)
-    assert len(counters_for(FakeAccelerator("cpu"), tmp_path)) == 4
-    assert counters_for(FakeAccelerator("mps"), tmp_path) == ()
+def test_one_process_measures_one_machine(rapl: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_machine(rapl)
+    assert len(counters_for(FakeAccelerator("cpu"))) == 4
+    assert counters_for(FakeAccelerator("mps")) == ()
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert len(counters_for(FakeAccelerator("cpu", 2), tmp_path)) == 4
-    assert counters_for(FakeAccelerator("cpu", 2, is_main_process=False), tmp_path) == ()
-    assert counters_for(FakeAccelerator("cpu", 4), tmp_path) == (), "two machines of two processes"
+    assert len(counters_for(FakeAccelerator("cpu", 2))) == 4
+    assert counters_for(FakeAccelerator("cpu", 2, is_main_process=False)) == ()
+    assert counters_for(FakeAccelerator("cpu", 4)) == (), "two machines of two processes"
 
 
 class NVMLError(Exception):
@@ -230,8 +231,8 @@ def test_the_gpus_in_use_are_read_by_their_uuid(monkeypatch: pytest.MonkeyPatch)
     gpus = {"GPU-a": [5_000], "GPU-b": [7_000], "GPU-c": [9_000], "GPU-old": []}
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml(gpus))
     counters = nvml_counters(["b", "a", "b"])
-    assert source_of(counters) == "NVML (2 GPUs)"
-    assert source_of(nvml_counters(["c"])) == "NVML (1 GPU)"
+    assert [counter.source for counter in counters] == ["NVML (2 GPUs)"] * 2
+    assert [counter.source for counter in nvml_counters(["c"])] == ["NVML (1 GPU)"]
     assert [counter.read() for counter in counters] == [5.0, 7.0]
     gpus["GPU-b"].clear()
     assert counters[0].read() == 5.0 and math.isnan(counters[1].read())
@@ -241,27 +242,22 @@ def test_the_gpus_in_use_are_read_by_their_uuid(monkeypatch: pytest.MonkeyPatch)
 def test_a_driver_that_was_reloaded_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     gpus = {"GPU-a": [5_000_000]}
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml(gpus))
-    (counter,) = nvml_counters(["a"])
-    with clocked(counter) as (meter, advance):
-        gpus["GPU-a"][0] += 600_000
-        advance(100)
-        assert meter.joules() == 600
-        gpus["GPU-a"][0] = 1_000
-        advance(100)
-        assert meter.joules() is None
+    for millijoules, expected in ((5_600_000, 600), (1_000, None)):
+        clocked = Clocked(*nvml_counters(["a"]), monkeypatch)
+        gpus["GPU-a"][0] = millijoules
+        clocked.advance(100)
+        assert clocked.meter.stop() == expected
 
 
 def test_gpus_without_their_counter_are_not_measured_by_the_processors(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    rapl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import torch
-
-    make_machine(tmp_path)
+    make_machine(rapl)
     properties = types.SimpleNamespace(uuid="a")
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
     monkeypatch.setitem(sys.modules, "pynvml", None)  # as if it were not installed
-    assert counters_for(FakeAccelerator("cuda"), tmp_path) == ()
+    assert counters_for(FakeAccelerator("cuda")) == ()
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml({"GPU-a": [0], "GPU-other": [0]}))
-    counters = counters_for(FakeAccelerator("cuda"), tmp_path)
-    assert source_of(counters) == "NVML (1 GPU), RAPL (package-0, dram, package-1)"
-    assert source_of(counters_for(FakeAccelerator("cuda"), tmp_path / "absent")) == "NVML (1 GPU)"
+    assert [counter.source for counter in counters_for(FakeAccelerator("cuda"))] == ["NVML (1 GPU)", *[SERVER] * 4]
+    monkeypatch.setattr(energy, "RAPL", tmp_path / "absent")
+    assert [counter.source for counter in counters_for(FakeAccelerator("cuda"))] == ["NVML (1 GPU)"]

@@ -15,7 +15,7 @@ from hub_publisher.curate.statistics import summarise
 from hub_publisher.records import (
     POSTS,
     Account,
-    BaseModelRecord,
+    BaseModelInfo,
     Comparison,
     Curation,
     EpochEval,
@@ -105,7 +105,7 @@ def curation(run_dir: Path, *accounts: Account, **changes: Any) -> Curation:
     return Curation(**{**facts, **changes})
 
 
-def base_model(**changes: Any) -> BaseModelRecord:
+def base_model(**changes: Any) -> BaseModelInfo:
     facts = {
         "requested": "HuggingFaceTB/SmolLM2-135M",
         "hub_id": "HuggingFaceTB/SmolLM2-135M",
@@ -113,7 +113,7 @@ def base_model(**changes: Any) -> BaseModelRecord:
         "license": "apache-2.0",
         "num_parameters": 134_515_008,
     }
-    return BaseModelRecord(**{**facts, **changes})
+    return BaseModelInfo(**{**facts, **changes})
 
 
 def training(**changes: Any) -> Training:

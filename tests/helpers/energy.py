@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
+from hub_publisher.finetune import energy
 from hub_publisher.finetune.energy import Counter, Meter
 
 RANGE = 262_143_328_850  # microjoules: what an Intel processor says of its package
 
 
 def make_zone(root: Path, zone: str, name: str, microjoules: int = 0, most: int = RANGE) -> Path:
-    folder = root / zone
-    folder.mkdir(parents=True)
+    """A zone as the kernel shows it: a link to a folder elsewhere. Returns its counter's file."""
+    folder, device = root / zone, root / "devices" / zone
+    device.mkdir(parents=True)
+    folder.symlink_to(device)
     (folder / "name").write_text(f"{name}\n")
     (folder / "max_energy_range_uj").write_text(f"{most}\n")
     set_energy(folder, microjoules)
@@ -68,16 +73,15 @@ def drawing(root: Path, watts: float = 100.0) -> Iterator[Callable[[], float]]:
         thread.join()
 
 
-@contextmanager
-def clocked(counter: Counter) -> Iterator[tuple[Meter, Callable[[float], None]]]:
-    """A meter on a clock that goes only when told to, so that nothing depends on this machine's load."""
-    now = [0.0]
+class Clocked:
+    """A meter of one counter on a clock that goes only when told to, so that nothing depends on this machine's load."""
 
-    def advance(seconds: float) -> None:
-        now[0] += seconds
+    def __init__(self, counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(energy, "monotonic", lambda: self.now)
+        self.meter = Meter([counter])
 
-    meter = Meter([counter], every_seconds=1e6, clock=lambda: now[0])
-    try:
-        yield meter, advance
-    finally:
-        meter.stop()
+    def advance(self, seconds: float) -> None:
+        """Let that much time go by, and read."""
+        self.now += seconds
+        self.meter.read()

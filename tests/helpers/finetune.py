@@ -8,13 +8,12 @@ import pytest
 from hub_publisher import finetune
 from hub_publisher.config import Config
 from hub_publisher.curate.statistics import summarise
-from hub_publisher.finetune.energy import RAPL
-from hub_publisher.finetune.launch import launch_command
 from hub_publisher.finetune.loop import train
+from hub_publisher.finetune.run import RESULT
 from hub_publisher.model import base_model
 from hub_publisher.records import POSTS, Curation, KeptPost, Training
-from hub_publisher.system.files import sha256_of, write_jsonl
-from tests.helpers.tiny import TEXTS, make_tiny_model
+from hub_publisher.system.files import read_record, sha256_of, write_jsonl
+from tests.helpers.tiny import TEXTS
 
 WORDS = ["lamp", "fog", "gull", "kettle", "tide", "lens", "ship", "bell", "rope", "stair", "oil", "brass", "log"]
 
@@ -27,11 +26,10 @@ def posts(num_posts: int) -> list[str]:
     ]
 
 
-def prepare(folder: Path, num_posts: int = 40, **settings: Any) -> tuple[Config, Curation, base_model.BaseModel]:
-    """posts.jsonl with a tenth held out, the Curation that goes with it, and a base model."""
-    base = folder / "base"
-    if not base.exists():
-        make_tiny_model(base)
+def prepare(
+    folder: Path, base: Path, num_posts: int = 40, **settings: Any
+) -> tuple[Config, Curation, base_model.ResolvedBaseModel]:
+    """posts.jsonl under `folder` with a tenth held out, the Curation that goes with it, and the model in `base`."""
     defaults: dict[str, Any] = {"tokens_per_batch": 256, "num_epochs": 2, "learning_rate": 3e-3, "dtype": "float32"}
     config = Config(handle="tiny", runs_dir=folder / "runs", base_model=str(base), **(defaults | settings))
     num_heldout = num_posts // 10
@@ -59,23 +57,19 @@ def prepare(folder: Path, num_posts: int = 40, **settings: Any) -> tuple[Config,
     return config, curation, base_model.resolve(config, may_substitute=False)
 
 
-def train_here(config: Config, curation: Curation, base: base_model.BaseModel, rapl: Path = RAPL) -> Training:
-    """What `finetune` does, but the one training process is this one, with the environment that a child would get.
-
-    `rapl` is where the processors' energy counters are.
-    """
+def train_here(config: Config, curation: Curation, base: base_model.ResolvedBaseModel) -> Training:
+    """What `finetune` does, but the one training process is this one, and computes in float32 on every machine."""
     from accelerate.state import AcceleratorState, GradientState
 
     request = finetune.begin(config, curation, base)
-    _, environment = launch_command(config, config.run_dir)
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("ACCELERATE_USE_CPU", "ACCELERATE_MIXED_PRECISION"):
-            patch.setenv(name, environment[name])
+        patch.setenv("ACCELERATE_USE_CPU", "true")
+        patch.setenv("ACCELERATE_MIXED_PRECISION", "no")
         try:
-            train(config.run_dir, request, rapl)
+            train(request)
         finally:  # Accelerate keeps what it found for as long as the process lives
             AcceleratorState._reset_state(reset_partial_state=True)
             GradientState._reset_state()
-    training = finetune.end(config)
+    training = read_record(config.run_dir / RESULT, Training)
     assert training is not None
     return training

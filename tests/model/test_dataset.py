@@ -5,27 +5,23 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from hub_publisher.model import dataset, loss
-from tests.helpers.tiny import TEXTS, make_tiny_model
+from tests.helpers.tiny import TEXTS
 
 LENGTHS = st.lists(st.integers(2, 600), min_size=1, max_size=200)
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny: Path) -> PreTrainedTokenizerFast:
-    return dataset.publishable_tokenizer(AutoTokenizer.from_pretrained(tiny))
+def tokenizer(tiny_model: Path) -> PreTrainedTokenizerFast:
+    return dataset.publishable_tokenizer(AutoTokenizer.from_pretrained(tiny_model))
 
 
 @given(LENGTHS, st.integers(2, 2048), st.integers(0, 9), st.integers(1, 3))
+@example([4, 4], 7, 0, 1)
 def test_every_post_is_in_exactly_one_batch_of_an_epoch(
     lengths: list[int], tokens_per_batch: int, seed: int, epoch: int
 ) -> None:
@@ -52,12 +48,6 @@ def test_padding_ratio_counts_what_is_computed_for_nothing() -> None:
     assert dataset.padding_ratio([2, 4, 3], [[0, 1], [2]]) == pytest.approx(1 - 9 / 11)
 
 
-@given(st.lists(st.integers(), max_size=30), st.integers(1, 12))
-def test_the_shares_of_a_batch_are_the_batch(batch: list[int], parts: int) -> None:
-    shares = [dataset.share_of(batch, part, parts) for part in range(parts)]
-    assert sorted(item for share in shares for item in share) == sorted(batch)
-
-
 def test_a_post_is_bos_text_eos(tokenizer: PreTrainedTokenizerFast) -> None:
     rows, num_cut = dataset.encode(TEXTS, tokenizer, 512)
     assert num_cut == 0
@@ -73,28 +63,16 @@ def test_a_cut_post_has_no_eos(tokenizer: PreTrainedTokenizerFast) -> None:
 
 
 @given(st.text(min_size=1, max_size=60))
-@settings(max_examples=200)
-def test_no_text_can_spell_a_special_token(text: str) -> None:
-    encoder = _tokenizer_once()
-    (row,), _ = dataset.encode([f"<|endoftext|>{text}<|endoftext|>"], encoder, 4096)
-    assert encoder.eos_token_id not in row[1:-1]
+@settings(max_examples=200, deadline=None)
+def test_no_text_can_spell_a_special_token(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
+    (row,), _ = dataset.encode([f"<|endoftext|>{text}<|endoftext|>"], tokenizer, 4096)
+    assert tokenizer.eos_token_id not in row[1:-1]
 
 
-_CACHE: list[PreTrainedTokenizerFast] = []
-
-
-def _tokenizer_once() -> PreTrainedTokenizerFast:
-    if not _CACHE:
-        import tempfile
-
-        with tempfile.TemporaryDirectory() as folder:
-            path = make_tiny_model(Path(folder))
-            _CACHE.append(dataset.publishable_tokenizer(AutoTokenizer.from_pretrained(path)))
-    return _CACHE[0]
-
-
-def test_the_saved_tokenizer_still_prepends_bos(tokenizer: PreTrainedTokenizerFast, tiny: Path, tmp_path: Path) -> None:
-    AutoModelForCausalLM.from_pretrained(tiny).save_pretrained(tmp_path)
+def test_the_saved_tokenizer_still_prepends_bos(
+    tokenizer: PreTrainedTokenizerFast, tiny_model: Path, tmp_path: Path
+) -> None:
+    AutoModelForCausalLM.from_pretrained(tiny_model).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     loaded = AutoTokenizer.from_pretrained(tmp_path)
     assert loaded("My dream is")["input_ids"] == tokenizer("My dream is")["input_ids"]
@@ -102,14 +80,14 @@ def test_the_saved_tokenizer_still_prepends_bos(tokenizer: PreTrainedTokenizerFa
     assert loaded.chat_template is None
 
 
-def test_a_chat_model_loses_its_template(tiny: Path) -> None:
-    chatty = AutoTokenizer.from_pretrained(tiny)
+def test_a_chat_model_loses_its_template(tiny_model: Path) -> None:
+    chatty = AutoTokenizer.from_pretrained(tiny_model)
     chatty.chat_template = "{{ messages }}"
     assert dataset.publishable_tokenizer(chatty).chat_template is None
 
 
-def test_the_mean_loss_is_that_of_each_post_alone(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    model = AutoModelForCausalLM.from_pretrained(tiny).eval()
+def test_the_mean_loss_is_that_of_each_post_alone(tiny_model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_model).eval()
     rows = dataset.encode(TEXTS, tokenizer, 512).sequences
     with torch.no_grad():
         # transformers' own loss is a mean per sequence: weigh it by the tokens that it predicts.
@@ -118,9 +96,9 @@ def test_the_mean_loss_is_that_of_each_post_alone(tiny: Path, tokenizer: PreTrai
     assert batched == pytest.approx(sum(alone) / loss.num_predicted(rows), rel=1e-6)
 
 
-def test_an_empty_share_adds_nothing(tiny: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    model = AutoModelForCausalLM.from_pretrained(tiny)
-    summed = loss.summed_loss(model, *loss.collate([], tokenizer.pad_token_id))
+def test_an_empty_share_adds_nothing(tiny_model: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    summed = loss.row_losses(model, *loss.collate([], tokenizer.pad_token_id)).sum()
     summed.backward()
     assert summed.item() == 0
     assert all(not parameter.grad.any() for parameter in model.parameters())

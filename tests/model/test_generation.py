@@ -1,6 +1,7 @@
 """How a published model is sampled from: generation_config.json, and what a caller puts in its place."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,6 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from hub_publisher.config import Config
 from hub_publisher.model import generation
 from hub_publisher.model.dataset import publishable_tokenizer
-from tests.helpers.tiny import make_tiny_model
 
 CONFIG = Config(handle="x", temperature=0.9, top_p=0.8)
 WRITE = """
@@ -25,9 +25,9 @@ sys.exit("torch" in sys.modules)
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Path:
     """A model in its published form, with its settings; padding has a token of its own."""
-    folder = make_tiny_model(tmp_path_factory.mktemp("published"))
+    folder = shutil.copytree(tiny_model, tmp_path_factory.mktemp("published") / "model")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.pad_token = "!"
     publishable_tokenizer(tokenizer).save_pretrained(folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub_publisher.config import Config
-from hub_publisher.finetune.launch import launch_command
+from hub_publisher.finetune import launch_command
 from hub_publisher.system.hardware import num_cpus, num_threads
 from hub_publisher.system.isolated_process import run_python
 
@@ -30,10 +30,10 @@ def test_otherwise_the_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch, sai
     assert num_threads(num_cpus()) == num_threads(1000) == 1
 
 
-def test_training_processes_take_as_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_training_processes_take_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     for num_processes in (1, 2):
-        _, environment = launch_command(Config(handle="x", num_processes=num_processes), tmp_path)
+        _, environment = launch_command(Config(handle="x", num_processes=num_processes))
         assert environment["OMP_NUM_THREADS"] == "7"
 
 
