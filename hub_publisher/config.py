@@ -1,11 +1,11 @@
 """Config: everything a publication depends on, in one frozen and validated place.
 
-Precedence is TOML file < environment (HUB_PUBLISHER_<FIELD>) < command-line flag; cli.py reads the three and
+Precedence is TOML file < environment (HUB_PUBLISHER_<FIELD>) < command-line flag; cli/ reads the three and
 builds one Config. From Python, `Config(handle="lampkeeper_bot")` is enough.
 """
 
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ def _option(default: Any, help: str, decides: str = "", used_by: str = "", kind:
     """A setting: its help text, with its unit, is that of the flag of the same name.
 
     `decides` names the stages whose results change with it, which makes it part of their fingerprints; `used_by` those
-    that take it without a change of their result. `kind` is "hyperparameter", "sampling" or "" for any other.
+    that take it without a change of their result, "*" all. `kind` is "hyperparameter", "sampling" or "" for any other.
     """
     metadata = {"help": help, "decides": tuple(decides.split()), "used_by": tuple(used_by.split()), "kind": kind}
     return field(default=default, metadata=metadata)
@@ -42,16 +42,15 @@ def _sampling(default: Any, help: str, used_by: str = "") -> Any:
     return _option(default, help, "evaluate", used_by, kind="sampling")
 
 
+_EVERYWHERE = "*"
 _ON_A_HUB = "finetune evaluate snippet card push loadback"  # which Hub it is decides which base model may be had
-_EVERYWHERE = f"fetch curate {_ON_A_HUB}"
-STAGE_NAMES = tuple(_EVERYWHERE.split())  # of the table of stages, in its order; known here without loading it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """One publication. Raises UsageError when a value makes no sense; the message names the flag."""
 
-    handle: str = field(metadata={"help": "Account whose posts become the model.", "decides": ("fetch", "card")})
+    handle: str = _option(MISSING, "Account whose posts become the model.", decides="fetch card")
 
     archive: Path | None = _option(
         None, "X data archive: the zip, its unzipped folder, or a bare tweets.js.", used_by="fetch"
@@ -258,10 +257,14 @@ def deciding(stage: str) -> tuple[str, ...]:
 
 def taken_by(stage: str) -> tuple[str, ...]:
     """The settings that the command of `stage` takes: those that decide its result, and those that it uses besides."""
-    used = {setting.name for setting in fields(Config) if stage in setting.metadata.get("used_by", ())}
-    return tuple(name for name in DEFAULTS if name != "handle" and (name in used or name in deciding(stage)))
+    return tuple(
+        setting.name
+        for setting in fields(Config)
+        if setting.name != "handle"
+        and {stage, _EVERYWHERE} & {*setting.metadata["decides"], *setting.metadata["used_by"]}
+    )
 
 
 def of_kind(kind: str) -> tuple[str, ...]:
     """The settings that are a "hyperparameter" of the training, or about "sampling"."""
-    return tuple(setting.name for setting in fields(Config) if setting.metadata.get("kind") == kind)
+    return tuple(setting.name for setting in fields(Config) if setting.metadata["kind"] == kind)

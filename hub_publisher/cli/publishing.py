@@ -9,14 +9,14 @@ import click
 
 from hub_publisher.cli.group import main, say
 from hub_publisher.cli.options import create_pr_option, flags, options
-from hub_publisher.config import FIELD_NAMES, STAGE_NAMES, Config
+from hub_publisher.config import FIELD_NAMES, Config
 from hub_publisher.errors import PublisherError
 
 
 @main.command()
 @options(*FIELD_NAMES)
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would happen, without doing it.")
-@click.option("--force", type=click.Choice(STAGE_NAMES), help="Do this stage again, and all that follow it.")
+@click.option("--force", metavar="STAGE", help="Do this stage again, and all that follow it.")
 @create_pr_option
 def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **params: Any) -> None:
     """Take the posts of HANDLE to a published model: every stage, skipping what is done."""
@@ -107,7 +107,7 @@ def verify(as_json: bool, repo: str, evaluate: bool, posts: Path | None, templat
     config = config_for(repo, **params)
     measured_on = (posts or config.run_dir / "posts.jsonl") if evaluate else None
     with open_hub(config) as hub:
-        findings = stage.verify(hub.endpoint, hub.token, repo, template, measured_on)
+        findings = stage.verify(hub, repo, template, measured_on)
     failures = [finding for finding in findings if finding.state == stage.FAILS]
     if as_json:
         click.echo(json.dumps([finding._asdict() for finding in findings]))

@@ -24,15 +24,12 @@ def _do(name: str, params: dict[str, Any], create_pr: bool = False) -> "tuple[Co
     from hub_publisher.pipeline.publish import alone
     from hub_publisher.pipeline.runner import Runner
     from hub_publisher.pipeline.stages import BY_NAME
-    from hub_publisher.tracking import current
 
     with alone(config):
         if not BY_NAME[name].needs_target:
             return config, Runner(Job(config)).run_alone(name)
         with open_target(config) as target:
-            job = Job(config, target)
-            job.create_pr, job.tracking = create_pr, current(config)
-            return config, Runner(job).run_alone(name)
+            return config, Runner(Job(config, target, say, create_pr)).run_alone(name)
 
 
 def _command(name: str, help: str, rows: Callable[[Any], list[str]]) -> None:
@@ -140,11 +137,12 @@ def _show_files(as_json: bool, config: Config) -> None:
     from hub_publisher.hub.target import open_target
     from hub_publisher.pipeline.job import Job
     from hub_publisher.pipeline.runner import Runner
+    from hub_publisher.pipeline.stages import to_publish
     from hub_publisher.records import Receipt
 
     with open_target(config) as target:
         job = Job(config, target)
-        Runner(job).existing("card")
-        planned = plan(config, target, job.before(Receipt))
+        Runner(job).read_inputs("push")
+        planned = plan(target, to_publish(job), job.before(Receipt))
     rows = [f"{row.state:8} {row.size:>12,}  {row.path}" for row in planned]
     click.echo(json.dumps([row._asdict() for row in planned]) if as_json else "\n".join(rows))

@@ -1,12 +1,10 @@
-"""publish(config): every stage in order, each skipped when it is done, and Weights & Biases beside them.
-
-fetch -> curate -> finetune -> evaluate -> snippet -> card -> push -> loadback
-"""
+"""publish(config): every stage of the table in order, each skipped when it is done, and W&B beside them."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import singledispatchmethod
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -14,24 +12,21 @@ from hub_publisher import sources, tracking
 from hub_publisher.config import Config, deciding
 from hub_publisher.errors import PublisherError
 from hub_publisher.hub import providers
-from hub_publisher.hub.target import open_target
-from hub_publisher.pipeline.job import STAGE_OF, Job, Say
-from hub_publisher.pipeline.runner import Runner, forget
+from hub_publisher.hub.target import open_target, visibility
+from hub_publisher.pipeline.job import Job, Say
+from hub_publisher.pipeline.runner import Runner, following, void
+from hub_publisher.pipeline.stages import STAGES
 from hub_publisher.records import (
     BaseModelRecord,
-    Card,
     Curation,
     Evaluation,
     LoadBack,
     Receipt,
-    Snippet,
     StageRecord,
     Timeline,
     Training,
 )
 from hub_publisher.tracking.records import Tracking
-
-R = TypeVar("R", bound=StageRecord)
 
 
 class Publication(NamedTuple):
@@ -53,81 +48,90 @@ def publish(
     With `create_pr` what changes is proposed as a pull request. Raises PublisherError; calling it again goes on where
     it stopped.
     """
+    forced = following(force)
     with alone(config), open_target(config) as target:
         tracking.check_others(config)
-        if force:
-            forget(config, force)
-        job = Job(config, target, say)
-        job.create_pr = create_pr
-        return _Story(job).told()
+        for stage in forced:
+            void(config, stage)
+        return _Story(Job(config, target, say, create_pr)).told()
 
 
 class _Story:
-    """One publication from its posts to its first reader."""
+    """One publication from its posts to its first reader, and what is said and tracked on the way."""
+
+    tracked: Tracking  # known once the posts are there
+    run: tracking.Run  # open from the curation to the push
 
     def __init__(self, job: Job) -> None:
-        self.job, self.config, self.say = job, job.config, job.say
-        self.runner = Runner(job)
+        self.job, self.config = job, job.config
+        self.until_published = ExitStack()
 
     def told(self) -> Publication:
+        """Every stage in order; one of which nothing special is to be said needs no line here."""
         announce_place(self.job)
-        timeline = self.do(Timeline)
-        tracked = tracking.decide(self.config)
-        announce_inputs(self.job, timeline, tracked, _known_base(self.job))
-        curation = self.do(Curation)
-        self._tell_kept(curation)
-        timeline = sources.with_posts(self.config.run_dir, timeline)
-        tracked = tracking.record_preprocess(self.config, tracked, timeline, curation, self._warn)
-        with tracking.open_run(self.config, tracked, "train", settings(self.config, curation)) as run:
-            self._train_and_publish(run, curation, tracked)
-        for warning in run.warnings:
+        runner = Runner(self.job, STAGES)
+        with self.until_published:
+            for stage in STAGES:
+                self.after(runner.run(stage.name))
+        found = self.job.get
+        return Publication(self._receipt(), found(LoadBack), found(Curation), found(Training), found(Evaluation))
+
+    @singledispatchmethod
+    def after(self, record: StageRecord) -> None:
+        """Say and track what a stage found out."""
+
+    @after.register
+    def _(self, timeline: Timeline) -> None:
+        self.tracked = tracking.decide(self.config)
+        announce_inputs(self.job, timeline, self.tracked, _known_base(self.job))
+
+    @after.register
+    def _(self, curation: Curation) -> None:
+        kept = curation.num_train + curation.num_heldout
+        downloaded = sum(account.num_downloaded for account in curation.accounts)
+        self._say(f"{kept:,} of {downloaded:,} posts kept, {curation.num_heldout:,} of them held out")
+        for note in curation.notes:
+            self._say(f"note: {note}")
+        timeline = sources.with_posts(self.config.run_dir, self.job.get(Timeline))
+        tracked = tracking.record_preprocess(self.config, self.tracked, timeline, curation, self._warn)
+        train = tracking.open_run(self.config, tracked, "train", settings(self.config, curation))
+        self.run = self.until_published.enter_context(train)
+        self.job.while_training = lambda: _followed(self.config, curation, self.run)
+
+    @after.register
+    def _(self, training: Training) -> None:
+        tracking.record_inputs(self.run, self.config, training)
+        self.job.tracking = tracking.current(self.config, self.tracked)
+
+    @after.register
+    def _(self, evaluation: Evaluation) -> None:
+        base, tuned = evaluation.base, evaluation.tuned
+        self._say(
+            f"held-out perplexity {base.perplexity:.1f} -> {tuned.perplexity:.1f}, "
+            f"bits per byte {base.bits_per_byte:.3f} -> {tuned.bits_per_byte:.3f} (base -> tuned)"
+        )
+
+    @after.register
+    def _(self, receipt: Receipt) -> None:
+        for line in _about(self.job, receipt):
+            self._say(line)
+        tracking.record_publication(self.run, self.job.get(Evaluation), self.config, self._receipt())
+        self.until_published.close()
+        for warning in self.run.warnings:
             self._warn(warning)
         if left := tracking.remainder(self.config):
-            self.say(f"      note: {left}")
-        loaded = self.do(LoadBack)
-        return Publication(self._receipt(), loaded, curation, self.job.get(Training), self.job.get(Evaluation))
-
-    def _train_and_publish(self, run: tracking.Run, curation: Curation, tracked: Tracking) -> None:
-        self.job.while_training = lambda: _followed(self.config, curation, run)
-        training = self.do(Training)
-        tracking.record_inputs(run, self.config, training)
-        evaluation = self.do(Evaluation)
-        self._tell_metrics(evaluation)
-        self.do(Snippet)
-        self.job.tracking = tracking.current(self.config) or tracked
-        self.do(Card)
-        self.do(Receipt)
-        receipt = self._receipt()
-        for line in _about(self.job, receipt):
-            self.say(f"      {line}")
-        tracking.record_publication(run, evaluation, self.config, receipt)
-
-    def do(self, kind: type[R]) -> R:
-        """The record of this kind, done or found done."""
-        self.runner.run(STAGE_OF[kind])
-        return self.job.get(kind)
+            self._say(f"note: {left}")
 
     def _receipt(self) -> Receipt:
         """A local Hub may have another port than last time."""
         target = self.job.target
         return self.job.get(Receipt).model_copy(update={"endpoint": target.endpoint, "url": target.url})
 
+    def _say(self, line: str) -> None:
+        self.job.say(f"      {line}")
+
     def _warn(self, line: str) -> None:
-        self.say(f"      warning: {line}")
-
-    def _tell_kept(self, curation: Curation) -> None:
-        kept = curation.num_train + curation.num_heldout
-        downloaded = sum(account.num_downloaded for account in curation.accounts)
-        self.say(f"      {kept:,} of {downloaded:,} posts kept, {curation.num_heldout:,} of them held out")
-        for note in curation.notes:
-            self.say(f"      note: {note}")
-
-    def _tell_metrics(self, evaluation: Evaluation) -> None:
-        base, tuned = evaluation.base, evaluation.tuned
-        self.say(
-            f"      held-out perplexity {base.perplexity:.1f} -> {tuned.perplexity:.1f}, "
-            f"bits per byte {base.bits_per_byte:.3f} -> {tuned.bits_per_byte:.3f} (base -> tuned)"
-        )
+        self._say(f"warning: {line}")
 
 
 @contextmanager
@@ -146,7 +150,7 @@ def _about(job: Job, receipt: Receipt) -> Iterator[str]:
     if receipt.pull_request:
         yield f"proposed as {job.target.url}/discussions/{receipt.pull_request}; main is as it was"
     if not job.target.is_local:  # the local Hub serves every model itself
-        yield from providers.inference_status(job.target, receipt).splitlines()
+        yield from providers.inference_status(job.target.hub, receipt.repo_id).splitlines()
 
 
 def announce_place(job: Job) -> None:
@@ -155,7 +159,7 @@ def announce_place(job: Job) -> None:
     where = f"the local Hub at {target.endpoint}" if target.is_local else target.endpoint
     say(f"Publishing @{job.config.handle}")
     say(f"  target      {where}")
-    say(f"  repository  {target.repo_id} ({target.visibility})")
+    say(f"  repository  {target.repo_id} ({visibility(target.private)})")
 
 
 def announce_inputs(job: Job, timeline: Timeline, tracked: Tracking, base: str) -> None:

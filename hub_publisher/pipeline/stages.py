@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from hub_publisher import card, curate, evaluate, finetune, sources
 from hub_publisher.card import snippet
 from hub_publisher.config import deciding
 from hub_publisher.hub import loadback, push
-from hub_publisher.pipeline import job as jobs
+from hub_publisher.hub.repository import File
 from hub_publisher.pipeline.job import Job
 from hub_publisher.records import (
     MODEL_DIR,
     POSTS,
-    RECORDS,
     TIMELINE,
     Card,
     Curation,
@@ -41,11 +41,6 @@ class Stage:
     version: int = 1  # raise it when the same input gives another result than before
     needs_target: bool = False
     publishes: bool = False  # every file of the stages before is hashed again before its work
-
-    @property
-    def file(self) -> str:
-        """The name of its record."""
-        return RECORDS[self.name]
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -99,7 +94,22 @@ def _card_state(job: Job) -> object:
 
 def _push(job: Job) -> Receipt:
     push.refuse_a_substitute(job.config, job.target, job.get(Training))
-    return push.push(job.config, job.target, job.before(Receipt), create_pr=job.create_pr)
+    files = to_publish(job)
+    model = job.config.run_dir / MODEL_DIR
+    for path in sorted(model.rglob("*")):
+        if path.is_file() and path.relative_to(model).as_posix() not in files:
+            job.say(f"      left out    {path}: no stage made it")
+    return push.push(job.target, files, job.before(Receipt), job.create_pr)
+
+
+def to_publish(job: Job) -> dict[str, File]:
+    """What the stages say they left in model/, by path in the repository. Nothing else that lies there is published."""
+    left = {path: output for record in job.records.values() for path, output in record.outputs.items()}
+    return {
+        Path(path).relative_to(MODEL_DIR).as_posix(): File(job.config.run_dir / path, output.size, output.sha256)
+        for path, output in left.items()
+        if Path(path).parts[0] == MODEL_DIR
+    }
 
 
 def _push_is_current(job: Job, receipt: StageRecord) -> bool:
@@ -113,7 +123,7 @@ def _finetune_is_current(job: Job, training: StageRecord) -> bool:
 
 
 def _load_back(job: Job) -> LoadBack:
-    return loadback.load_back(job.config, job.get(Receipt), job.target.token)
+    return loadback.load_back(job.config, job.get(Receipt), job.target.hub.token)
 
 
 STAGES = (
@@ -134,4 +144,3 @@ STAGES = (
           lambda job: (job.get(Receipt).commit, job.config.prompts[0]), needs_target=True),
 )  # fmt: skip
 BY_NAME = {stage.name: stage for stage in STAGES}
-jobs.STAGE_OF.update({stage.record: stage.name for stage in STAGES})

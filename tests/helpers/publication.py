@@ -10,14 +10,13 @@ from pathlib import Path
 
 from huggingface_hub import HfApi
 
-from hub_publisher import localhub, tracking
+from hub_publisher import localhub
 from hub_publisher.config import Config
 from hub_publisher.hub.target import open_target
 from hub_publisher.pipeline import publish
 from hub_publisher.pipeline.job import Job
 from hub_publisher.pipeline.runner import Runner
 from hub_publisher.pipeline.stages import STAGES
-from hub_publisher.system.files import read_record
 
 SAMPLE = "lampkeeper_bot"
 QUICK = {"num_samples": 2, "num_measured_samples": 4, "prompts": ("My dream is",), "num_epochs": 1, "wandb": "offline"}
@@ -77,9 +76,8 @@ class Place:
         """The runner of this publication, its records read as they lie on disk, whatever they are worth."""
         with open_target(self.config()) as target:
             job = Job(self.config(), target)
-            job.tracking = tracking.current(job.config)
             for stage in STAGES:
-                if record := read_record(job.path(stage.name), stage.record):
+                if record := job.before(stage.record):
                     job.records[stage.name] = record
             yield Runner(job)
 

@@ -15,20 +15,21 @@ from huggingface_hub import HfApi
 
 from hub_publisher import localhub
 from hub_publisher.cli import main
+from hub_publisher.pipeline.stages import STAGES
 from hub_publisher.readme.escape import printable
-from hub_publisher.records import RECORDS
 from tests.helpers.publication import SAMPLE, Place, states
 from tests.helpers.tiny import make_tiny_model
 
+NAMES = [stage.name for stage in STAGES]
 Published = tuple[Place, "subprocess.CompletedProcess[str]"]
 
 
 def test_a_killed_run_goes_on_and_publishes_once(published: Published) -> None:
     place, result = published
     said = states(result.stderr.splitlines())
-    assert list(said) == list(RECORDS)
+    assert list(said) == NAMES
     assert said["fetch"] == said["curate"] == "up to date", "what was done before the kill stays done"
-    assert all(re.fullmatch(r"done in \d+ s", said[stage]) for stage in list(RECORDS)[2:])
+    assert all(re.fullmatch(r"done in \d+ s", said[stage]) for stage in NAMES[2:])
     assert place.commits() == ["Publish the model and its card"]
     assert not [*place.run_dir.glob(".model*"), *place.run_dir.glob(".reader*")]
     assert not (place.run_dir / "training").exists()
@@ -112,7 +113,7 @@ def test_a_second_call_does_nothing_again_and_prints_records_as_json(published: 
     before, commits = _times(place), place.commits()
     result = CliRunner().invoke(main, ["publish", *place.flags("--json")])
     assert result.exit_code == 0, result.output
-    assert states(result.stderr.splitlines()) == dict.fromkeys(RECORDS, "up to date")
+    assert states(result.stderr.splitlines()) == dict.fromkeys(NAMES, "up to date")
     records = json.loads(result.stdout)
     assert set(records) == {"receipt", "loadback", "curation", "training", "evaluation"}
     assert records["receipt"]["repo_id"] == f"huggingtweets/{SAMPLE}"
@@ -126,7 +127,7 @@ def _times(place: Place) -> dict[Path, int]:
 
 def test_forcing_the_card_does_it_and_what_follows_again(copied: Place) -> None:
     said = copied.publish(force="card")
-    names = list(RECORDS)
+    names = NAMES
     place = names.index("card")
     assert {said[name] for name in names[:place]} == {"up to date"}
     assert all(said[name].startswith("done in") for name in names[place:])
@@ -138,7 +139,7 @@ def test_a_dry_run_says_what_is_done_and_writes_nothing(published: Published, tm
     assert [line.split(maxsplit=1)[1] for line in done.stdout.splitlines()] == ["up to date"] * 8
     flags = place.flags("--dry-run", "--json", "--runs-dir", str(tmp_path / "r"))
     fresh = CliRunner().invoke(main, ["publish", *flags])
-    assert json.loads(fresh.stdout) == dict.fromkeys(RECORDS, "to do")
+    assert json.loads(fresh.stdout) == dict.fromkeys(NAMES, "to do")
     assert not (tmp_path / "r").exists()
 
 

@@ -10,6 +10,7 @@ from huggingface_hub import CommitOperationDelete
 
 from hub_publisher import __version__
 from hub_publisher.errors import CardError, HubError
+from hub_publisher.hub.client import HubClient
 from hub_publisher.localhub import LocalHub
 from hub_publisher.pipeline.verify import FAILS, NOTE, OK, Finding, verify
 from tests.helpers import card_records
@@ -25,12 +26,12 @@ def card(hub: LocalHub, tmp_path: Path, request: pytest.FixtureRequest) -> Publi
 
 
 def findings(card: PublishedCard, state: str, **options: Path) -> list[tuple[str, str]]:
-    found = verify(card.hub.url, None, card.repo_id, **options)
+    found = card.verify(**options)
     return [(finding.subject, finding.detail) for finding in found if finding.state == state]
 
 
 def test_a_good_repository_holds(card: PublishedCard) -> None:
-    found = verify(card.hub.url, None, card.repo_id)
+    found = card.verify()
     assert {finding.state for finding in found} == {OK}
     assert {finding.subject for finding in found} >= {
         "model.safetensors",
@@ -66,7 +67,7 @@ def test_a_card_whose_markers_hold_hashes_holds_as_well(card: PublishedCard) -> 
         page = page.replace(f"hub-publisher:begin {name} -->", f"hub-publisher:begin {name} sha256={sha256} -->")
     assert page.count(" sha256=") == 10
     card.write("README.md", page)
-    assert {finding.state for finding in verify(card.hub.url, None, card.repo_id)} == {OK}
+    assert {finding.state for finding in card.verify()} == {OK}
 
 
 def test_a_changed_byte_of_the_weights_is_named(card: PublishedCard) -> None:
@@ -153,12 +154,12 @@ def test_other_templates_are_said_and_can_be_named(hub: LocalHub, tmp_path: Path
 def test_the_wrong_posts_and_the_wrong_name(card: PublishedCard, tmp_path: Path) -> None:
     (tmp_path / "posts.jsonl").write_text("{}\n")
     with pytest.raises(CardError, match="is not the file of posts that the card's figures were measured on"):
-        verify(card.hub.url, None, card.repo_id, posts=tmp_path / "posts.jsonl")
+        card.verify(posts=tmp_path / "posts.jsonl")
     with pytest.raises(HubError, match="There is no huggingtweets/nobody at http"):
-        verify(card.hub.url, None, "huggingtweets/nobody")
+        verify(HubClient(card.hub.url, None), "huggingtweets/nobody")
     card.write("manifest.json", "[]")
     with pytest.raises(CardError, match=r"manifest.json of huggingtweets/.* cannot be read: the file: "):
-        verify(card.hub.url, None, card.repo_id)
+        card.verify()
 
 
 def test_every_number_of_the_page_stands_in_the_manifest(hub: LocalHub, tmp_path: Path) -> None:
