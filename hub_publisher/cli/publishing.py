@@ -1,4 +1,4 @@
-"""Commands about a whole publication: make it, look at it, let it write, check it."""
+"""Commands about a whole publication: make it, look at it, let it write, check it, track it later."""
 
 import json
 import sys
@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from hub_publisher.cli.group import main, say
-from hub_publisher.cli.options import create_pr_option, flags, options
+from hub_publisher.cli.group import main, say, show
+from hub_publisher.cli.options import create_pr_option, flags, json_option, options
 from hub_publisher.config import FIELD_NAMES, Config
 from hub_publisher.errors import PublisherError
 
@@ -25,7 +25,9 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
     from hub_publisher.pipeline.plan import plan
 
     if dry_run:
-        _show_plan(as_json, plan(config, say, force))
+        planned = plan(config, say, force)
+        lines = (f"{name:9} {state}" for name, state in planned)
+        click.echo(json.dumps(dict(planned)) if as_json else "\n".join(lines))
         return
     result = pipeline.publish(config, say, force, create_pr)
     if as_json:
@@ -35,19 +37,8 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
     for text in result.loadback.texts:
         click.echo("  - " + text.replace("\n", "\n    "))
     click.echo(f"\n{result.receipt.url}")
-    say(f"\n{_next_command(config, result.receipt.is_local)}")
-
-
-def _next_command(config: Config, is_local: bool) -> str:
-    look = "`hub-publisher serve` opens that page; " if is_local else ""
-    return f"Next: {look}`hub-publisher generate {config.handle} --prompt {config.prompts[0]!r}` writes."
-
-
-def _show_plan(as_json: bool, plan: list[tuple[str, str]]) -> None:
-    if as_json:
-        click.echo(json.dumps(dict(plan)))
-    else:
-        click.echo("\n".join(f"{name:9} {state}" for name, state in plan))
+    look = "`hub-publisher serve` opens that page; " if result.receipt.is_local else ""
+    say(f"\nNext: {look}`hub-publisher generate {config.handle} --prompt {config.prompts[0]!r}` writes.")
 
 
 @main.command()
@@ -94,7 +85,7 @@ def generate(as_json: bool, prompt: str | None, num_posts: int, **params: Any) -
               help="The posts it was made from [default: posts.jsonl of the publication of that name].")  # fmt: skip
 @click.option("--template", type=click.Path(path_type=Path), help="Template or folder that the card was made with.")
 @flags("hub", "runs_dir", "hub_dir")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON on stdout.")
+@json_option
 def verify(as_json: bool, repo: str, evaluate: bool, posts: Path | None, template: Path | None, **params: Any) -> None:
     """Download the model REPO and check it against its manifest: files, card, and on request its metrics.
 
@@ -113,7 +104,16 @@ def verify(as_json: bool, repo: str, evaluate: bool, posts: Path | None, templat
         click.echo(json.dumps([finding._asdict() for finding in findings]))
     else:
         click.echo("\n".join(f"{finding.state:5}  {finding.subject}: {finding.detail}" for finding in findings))
-        click.echo(
-            f"\n{repo}: {'everything holds' if not failures else f'{len(failures)} of {len(findings)} do not hold'}"
-        )
+        verdict = f"{len(failures)} of {len(findings)} do not hold" if failures else "everything holds"
+        click.echo(f"\n{repo}: {verdict}")
     sys.exit(1 if failures else 0)
+
+
+@main.command()
+@options("hub_dir", "template", "repo_name", "runs_dir")
+def sync(as_json: bool, **params: Any) -> None:
+    """Upload what HANDLE's publication recorded offline for Weights & Biases, and link it from the published card."""
+    from hub_publisher.pipeline import sync as later
+
+    record = later.sync(Config(**params), say)
+    show(as_json, record, *(f"{job:11} {run.url}" for job, run in record.runs.items()))

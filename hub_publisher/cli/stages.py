@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,7 +12,7 @@ from hub_publisher.cli.options import create_pr_option, options
 from hub_publisher.config import Config, taken_by
 
 if TYPE_CHECKING:  # --help answers at once
-    from hub_publisher.records import Curation, Evaluation, LoadBack, Snippet, StageRecord, Timeline, Training
+    from hub_publisher.records import Curation, Evaluation, Snippet, StageRecord, Timeline, Training
 
 WITHHELD = "(withheld: it repeats a post)"
 
@@ -25,11 +26,8 @@ def _do(name: str, params: dict[str, Any], create_pr: bool = False) -> "tuple[Co
     from hub_publisher.pipeline.runner import Runner
     from hub_publisher.pipeline.stages import BY_NAME
 
-    with alone(config):
-        if not BY_NAME[name].needs_target:
-            return config, Runner(Job(config)).run_alone(name)
-        with open_target(config) as target:
-            return config, Runner(Job(config, target, say, create_pr)).run_alone(name)
+    with alone(config), open_target(config) if BY_NAME[name].needs_target else nullcontext() as target:
+        return config, Runner(Job(config, target, say, create_pr)).run_alone(name)
 
 
 def _command(name: str, help: str, rows: Callable[[Any], list[str]]) -> None:
@@ -72,16 +70,16 @@ def _tried(snippet: "Snippet") -> list[str]:
     return [snippet.code, *(text or WITHHELD for text in snippet.printed)]
 
 
-def _loaded(loaded: "LoadBack") -> list[str]:
-    return list(loaded.texts)
-
-
 _command("fetch", "Read the posts of HANDLE -> timeline.json, timeline.jsonl.", _fetched)
 _command("curate", "Keep the posts worth learning from -> posts.jsonl, curation.json.", _curated)
 _command("finetune", "Fine-tune the base model on the kept posts -> model/, training.json.", _finetuned)
 _command("evaluate", "Measure the model beside its base -> evaluation.json.", _evaluated)
 _command("snippet", "Run the card's Python on the model, as it will be published -> snippet.json.", _tried)
-_command("loadback", "Load the published model by its id in a new process -> loadback.json.", _loaded)
+_command(
+    "loadback",
+    "Load the published model by its id in a new process -> loadback.json.",
+    lambda record: list(record.texts),
+)
 
 
 @main.command()

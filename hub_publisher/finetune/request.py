@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hub_publisher.config import Config, of_kind
+from hub_publisher.config import HYPERPARAMETERS, Config
 from hub_publisher.model.base_model import BaseModel as Base
 from hub_publisher.records import BaseModelRecord, Curation
 from hub_publisher.system.files import fingerprint, write_record
@@ -42,4 +42,4 @@ def read_request(run_dir: Path) -> Request:
 
 def hyperparameters_of(config: Config) -> dict[str, Any]:
     """The settings that shape the weights, by name."""
-    return {name: getattr(config, name) for name in of_kind("hyperparameter")}
+    return {name: getattr(config, name) for name in HYPERPARAMETERS}

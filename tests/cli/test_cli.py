@@ -166,7 +166,7 @@ def test_a_configuration_file_with_a_wrong_key(tmp_path: Path) -> None:
         ("snippet", "timeline.json", "fetch"),
         ("card", "timeline.json", "fetch"),
         ("push", "timeline.json", "fetch"),
-        ("push --dry-run", "card.json", "card"),
+        ("push --dry-run", "timeline.json", "fetch"),
         ("loadback", "timeline.json", "fetch"),
         ("generate", "model", "publish"),
     ],

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from huggingface_hub import HfApi
 
@@ -20,6 +21,13 @@ from hub_publisher.pipeline.stages import STAGES
 
 SAMPLE = "lampkeeper_bot"
 QUICK = {"num_samples": 2, "num_measured_samples": 4, "prompts": ("My dream is",), "num_epochs": 1, "wandb": "offline"}
+
+
+class Said(NamedTuple):
+    """What a process said."""
+
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)

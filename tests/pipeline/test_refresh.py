@@ -1,12 +1,12 @@
 """`card --refresh`: a published card rendered again from its manifest alone, without weights, records or training."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from huggingface_hub import CommitOperationDelete
 
+from hub_publisher.cli import main
 from hub_publisher.errors import HubError, UsageError
 from hub_publisher.localhub import LocalHub
 from hub_publisher.pipeline.refresh import config_for, refresh
@@ -72,8 +72,7 @@ def test_a_name_that_is_no_repository() -> None:
 
 
 def test_from_the_command_line(card: PublishedCard) -> None:
-    command = [sys.executable, "-m", "hub_publisher", "card", "--refresh", card.repo_id, "--hub", "local",
-               "--hub-dir", str(card.hub.root), "--contact", "https://tide.example"]  # fmt: skip
-    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    assert run.returncode == 0, run.stderr
+    flags = ["--hub", "local", "--hub-dir", str(card.hub.root), "--contact", "https://tide.example"]
+    run = CliRunner().invoke(main, ["card", "--refresh", card.repo_id, *flags])
+    assert run.exit_code == 0, run.output
     assert run.stdout.split()[2] == card.api.model_info(card.repo_id).sha
