@@ -31,22 +31,6 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
 
     Raises HubError with what that process said when it cannot.
     """
-    started = time.monotonic()
-    child = _run(config, receipt, token)
-    if child.returncode:
-        raise HubError(
-            f"{receipt.repo_id} was published, but does not load back:\n{child.stderr[-2000:].strip()}",
-            "Run the same command again; it goes on from here.",
-        )
-    return LoadBack(
-        prompt=config.prompts[0],
-        texts=tuple(json.loads(child.stdout.splitlines()[-1])),
-        stderr=complaints(child),
-        seconds=time.monotonic() - started,
-    )
-
-
-def _run(config: Config, receipt: Receipt, token: str) -> subprocess.CompletedProcess[str]:
     # Published in bfloat16, the model loads as that; a processor that only emulates it would need minutes to write.
     options = {} if multiplies_bfloat16() else {"dtype": "float32"}
     if receipt.pull_request:
@@ -55,10 +39,20 @@ def _run(config: Config, receipt: Receipt, token: str) -> subprocess.CompletedPr
     environment = {"HF_ENDPOINT": receipt.endpoint}
     if receipt.visibility == "private":
         environment["HF_TOKEN"] = token
+    started = time.monotonic()
     try:
-        return run_python(_SCRIPT, argument, config.run_dir, environment)
+        child = run_python(_SCRIPT, argument, config.run_dir, environment)
     except subprocess.TimeoutExpired as error:
-        raise HubError(
-            f"{receipt.repo_id} was published, but did not load back within {TIMEOUT_SECONDS} s.",
-            "Run the same command again; it goes on from here.",
-        ) from error
+        raise _failed(receipt, f"did not load back within {TIMEOUT_SECONDS} s.") from error
+    if child.returncode:
+        raise _failed(receipt, f"does not load back:\n{child.stderr[-2000:].strip()}")
+    return LoadBack(
+        prompt=config.prompts[0],
+        texts=tuple(json.loads(child.stdout.splitlines()[-1])),
+        stderr=complaints(child),
+        seconds=time.monotonic() - started,
+    )
+
+
+def _failed(receipt: Receipt, how: str) -> HubError:
+    return HubError(f"{receipt.repo_id} was published, but {how}", "Run the same command again; it goes on from here.")

@@ -10,7 +10,7 @@ from hub_publisher.hub.target import open_target
 from hub_publisher.pipeline.job import Job, Say
 from hub_publisher.pipeline.publish import announce_inputs, announce_place
 from hub_publisher.pipeline.runner import Runner, following
-from hub_publisher.pipeline.stages import BY_NAME, STAGES, Stage
+from hub_publisher.pipeline.stages import BY_NAME, STAGES
 from hub_publisher.records import Timeline
 
 
@@ -29,17 +29,9 @@ def plan(config: Config, say: Say = lambda line: None, force: str | None = None)
         if not isinstance(timeline, Timeline):
             timeline = sources.fetch(replace(config, runs_dir=Path(scratch)))
         announce_inputs(job, timeline, tracking.decide(config, save=False), config.base_model)
-        done = _done(runner, forced)
-        return [(stage.name, "up to date" if stage.name in done else "to do") for stage in STAGES]
-
-
-def _done(runner: Runner, forced: list[Stage]) -> list[str]:
-    """The stages that are done and need not be done again, up to the first that is not."""
-    done: list[str] = []
-    for stage in STAGES:
-        record = None if stage in forced else runner.found(stage)
-        if record is None:
-            break
-        runner.job.records[stage.name] = record
-        done.append(stage.name)
-    return done
+        for stage in STAGES:
+            record = None if stage in forced else runner.found(stage)
+            if record is None:
+                break
+            job.records[stage.name] = record
+        return [(stage.name, "up to date" if stage.name in job.records else "to do") for stage in STAGES]

@@ -17,7 +17,6 @@ from hub_publisher.pipeline.job import Job, Say
 from hub_publisher.pipeline.runner import Runner, following, void
 from hub_publisher.pipeline.stages import STAGES
 from hub_publisher.records import (
-    BaseModelRecord,
     Curation,
     Evaluation,
     LoadBack,
@@ -113,8 +112,14 @@ class _Story:
 
     @after.register
     def _(self, receipt: Receipt) -> None:
-        for line in _about(self.job, receipt):
-            self._say(line)
+        target = self.job.target
+        for note in receipt.notes:
+            self._say(f"README.md: {note}")
+        if receipt.pull_request:
+            self._say(f"proposed as {target.url}/discussions/{receipt.pull_request}; main is as it was")
+        if not target.is_local:  # the local Hub serves every model itself
+            for line in providers.inference_status(target.hub, receipt.repo_id).splitlines():
+                self._say(line)
         tracking.record_publication(self.run, self.job.get(Evaluation), self.config, self._receipt())
         self.until_published.close()
         for warning in self.run.warnings:
@@ -137,20 +142,9 @@ class _Story:
 @contextmanager
 def _followed(config: Config, curation: Curation, run: tracking.Run) -> Iterator[None]:
     """The training log goes to every tracker while training writes it."""
-    log = config.run_dir / tracking.TRAINING_LOG
-    with ExitStack() as stack:
-        stack.enter_context(tracking.follow(run, log))
-        stack.enter_context(tracking.follow_elsewhere(config, settings(config, curation), log, run.warnings))
+    log, told = config.run_dir / tracking.TRAINING_LOG, settings(config, curation)
+    with tracking.follow(run, log), tracking.follow_elsewhere(config, told, log, run.warnings):
         yield
-
-
-def _about(job: Job, receipt: Receipt) -> Iterator[str]:
-    """What the reader of the output should know of a push."""
-    yield from (f"README.md: {note}" for note in receipt.notes)
-    if receipt.pull_request:
-        yield f"proposed as {job.target.url}/discussions/{receipt.pull_request}; main is as it was"
-    if not job.target.is_local:  # the local Hub serves every model itself
-        yield from providers.inference_status(job.target.hub, receipt.repo_id).splitlines()
 
 
 def announce_place(job: Job) -> None:
@@ -174,10 +168,9 @@ def announce_inputs(job: Job, timeline: Timeline, tracked: Tracking, base: str) 
 
 def settings(config: Config, curation: Curation) -> dict[str, object]:
     """What the tracker's train run is configured with, and what makes it another run when it changes."""
-    is_folder = Path(config.base_model).is_dir()
     return {
         **{name: getattr(config, name) for name in deciding("finetune")},
-        "base_model": "a local folder" if is_folder else config.base_model,
+        "base_model": "a local folder" if Path(config.base_model).is_dir() else config.base_model,
         "num_train_posts": curation.num_train,
         "num_heldout_posts": curation.num_heldout,
         "posts_sha256": curation.posts_sha256,
@@ -185,14 +178,10 @@ def settings(config: Config, curation: Curation) -> dict[str, object]:
 
 
 def _known_base(job: Job) -> str:
-    """The base model in words: of the training that is on disk, or resolved now."""
+    """The base model in words: of the training that is on disk, or resolved now; with what it stands in for."""
     training = job.before(Training)
-    known = training is not None and training.base_model.requested == job.config.base_model
-    return describe_base(training.base_model if known and training else job.base.record)
-
-
-def describe_base(base: BaseModelRecord) -> str:
-    """The base model in words, with what it stands in for."""
+    known = training and training.base_model
+    base = known if known and known.requested == job.config.base_model else job.base.record
     name = base.hub_id or base.requested
     if base.substituted_for:
         return f"{name} (bundled), because {base.substituted_for} is neither cached nor reachable"

@@ -8,7 +8,7 @@ the stage that owns it.
 import time
 from collections.abc import Sequence
 
-from hub_publisher.config import DEFAULTS, Config
+from hub_publisher.config import DEFAULTS, Config, deciding
 from hub_publisher.errors import PublisherError, UsageError
 from hub_publisher.pipeline.job import Job
 from hub_publisher.pipeline.stages import STAGES, Stage
@@ -47,10 +47,10 @@ class Runner:
         expected = self.expected(stage)
         void(self.job.config, stage)
         made = stage.work(self.job)
-        settings = {key: value for key in stage.settings if (value := getattr(self.job.config, key)) != DEFAULTS[key]}
-        record = made.model_copy(
-            update={"fingerprint": expected, "settings": settings, "outputs": self._outputs(stage)}
-        )
+        config = self.job.config
+        settings = {key: value for key in deciding(name) if (value := getattr(config, key)) != DEFAULTS[key]}
+        left = {"fingerprint": expected, "settings": settings, "outputs": self._outputs(stage)}
+        record = made.model_copy(update=left)
         write_record(self.job.path(stage.record), record)
         self.job.records[name] = record
         stage.after(self.job)
@@ -94,7 +94,7 @@ class Runner:
 
     def expected(self, stage: Stage) -> str:
         """The fingerprint that the stage's record has when it is done for this job."""
-        settings = {name: getattr(self.job.config, name) for name in sorted(stage.settings)}
+        settings = {name: getattr(self.job.config, name) for name in sorted(deciding(stage.name))}
         inputs = [self._identity(read) for read in stage.reads]
         return fingerprint(stage.name, stage.version, settings, inputs, stage.state(self.job))
 

@@ -122,6 +122,8 @@ def test_remote_is_current(publication: Publish, hub: LocalHub) -> None:
     api.create_commit(target.repo_id, [CommitOperationAdd("notes.txt", b"x")], commit_message="Add a note")
     assert remote_is_current(target, receipt)
     assert not remote_is_current(replace(target, repo_id="huggingtweets/other"), receipt)
+    rewritten = receipt.model_copy(update={"commit": "f" * 40})
+    assert not remote_is_current(target, rewritten), "a history in which that commit is no more"
     api.create_commit(target.repo_id, [CommitOperationDelete("config.json")], commit_message="Oops")
     assert not remote_is_current(target, receipt)
     assert push(config, target).commit != receipt.commit  # and a push puts it right

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
-from hub_publisher.config import DEFAULTS, Config
+from hub_publisher.config import DEFAULTS, Config, deciding
 from hub_publisher.errors import PublisherError
 from hub_publisher.pipeline.runner import VOID, Runner, following, void
 from hub_publisher.pipeline.stages import BY_NAME, STAGES
@@ -272,7 +272,7 @@ def test_a_setting_changes_the_stages_it_decides_and_no_other(runner: Runner, na
 
 def test_sampling_never_trains_again() -> None:
     for name in ("temperature", "top_p", "num_samples", "num_measured_samples", "prompts"):
-        assert name not in BY_NAME["finetune"].settings
+        assert name not in deciding("finetune")
 
 
 @pytest.mark.parametrize("name", NAMES)
