@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hub_publisher.cli.group import main, required, say, show
+from hub_publisher.cli.group import main, say, show
 from hub_publisher.cli.options import create_pr_option, options
 from hub_publisher.config import Config, taken_by
+from hub_publisher.errors import UsageError
 
 if TYPE_CHECKING:  # --help answers at once
-    from hub_publisher.records import Curation, Evaluation, Snippet, StageRecord, Timeline, Training
+    from hub_publisher.records import Curation, Evaluation, StageRecord, Timeline, Training
 
 WITHHELD = "(withheld: it repeats a post)"
 
@@ -66,15 +67,12 @@ def _evaluated(evaluation: "Evaluation") -> list[str]:
     ]
 
 
-def _tried(snippet: "Snippet") -> list[str]:
-    return [snippet.code, *(text or WITHHELD for text in snippet.printed)]
-
-
 _command("fetch", "Read the posts of HANDLE -> timeline.json, timeline.jsonl.", _fetched)
 _command("curate", "Keep the posts worth learning from -> posts.jsonl, curation.json.", _curated)
 _command("finetune", "Fine-tune the base model on the kept posts -> model/, training.json.", _finetuned)
 _command("evaluate", "Measure the model beside its base -> evaluation.json.", _evaluated)
-_command("snippet", "Run the card's Python on the model, as it will be published -> snippet.json.", _tried)
+_command("snippet", "Run the card's Python on the model, as it will be published -> snippet.json.",
+         lambda snippet: [snippet.code, *(text or WITHHELD for text in snippet.printed)])  # fmt: skip
 _command(
     "loadback",
     "Load the published model by its id in a new process -> loadback.json.",
@@ -91,7 +89,9 @@ def card(as_json: bool, handle: str | None, refresh: str | None, create_pr: bool
     if refresh:
         _refresh(as_json, refresh, create_pr, params)
         return
-    config, record = _do("card", {"handle": required(handle), **params})
+    if not handle:
+        raise UsageError("Say whose publication.", "Name the account: hub-publisher card lampkeeper_bot")
+    config, record = _do("card", {"handle": handle, **params})
     show(as_json, record, str(config.run_dir / "model" / "README.md"))
 
 

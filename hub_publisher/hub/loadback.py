@@ -26,7 +26,7 @@ print(json.dumps([row["generated_text"] for row in generator(prompt, num_return_
 """
 
 
-def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
+def load_back(config: Config, receipt: Receipt, token: str | None) -> LoadBack:
     """Load the model by its Hub id in another process and let it write five posts.
 
     Raises HubError with what that process said when it cannot.
@@ -37,7 +37,7 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
         options["revision"] = f"refs/pr/{receipt.pull_request}"
     argument = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed, options])
     environment = {"HF_ENDPOINT": receipt.endpoint}
-    if receipt.visibility == "private":
+    if token and receipt.visibility == "private":
         environment["HF_TOKEN"] = token
     started = time.monotonic()
     try:

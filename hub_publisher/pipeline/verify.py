@@ -71,10 +71,9 @@ def check(folder: Path, repo_id: str, templates: Path | None = None, posts: Path
         return
     metadata, body = front_matter_of((folder / README).read_bytes().decode(errors="replace"))
     yield from _front_matter(metadata, manifest)
-    found = [part for part in split(body) if isinstance(part, Region)]
-    yield from _regions(found, manifest)
-    yield from _numbers(found, manifest)
-    yield from _made_again(folder, found, manifest, templates)
+    yield from _regions(body, manifest)
+    yield from _numbers(body, manifest)
+    yield from _made_again(folder, body, manifest, templates)
     if posts is not None:
         yield from _measured_again(folder, manifest, posts)
 
@@ -125,28 +124,29 @@ def _same(found: object, expected: object) -> bool:
     return found == expected
 
 
-def _regions(found: list[Region], manifest: Manifest) -> Iterator[Finding]:
-    hashes = {region.name: region.hash for region in found}
+def _regions(body: str, manifest: Manifest) -> Iterator[Finding]:
+    found = {part.name: part for part in split(body) if isinstance(part, Region)}
     for name, expected in manifest.regions.items():
-        if name not in hashes:
+        if name not in found:
             yield Finding(FAILS, f"{README}, region {name}", "it is missing or its markers are damaged")
-        elif hashes[name] != expected:
+        elif found[name].hash != expected:
             yield Finding(FAILS, f"{README}, region {name}", "its text is not the text that was published")
         else:
             yield Finding(OK, f"{README}, region {name}", f"SHA-256 {expected[:12]}…")
 
 
-def _numbers(found: list[Region], manifest: Manifest) -> Iterator[Finding]:
+def _numbers(body: str, manifest: Manifest) -> Iterator[Finding]:
     """Every number of the page stands in the manifest, as the page prints it."""
     known = set(_NUMBER.findall(manifest.model_dump_json().replace(JOINER, "")))
-    for region in found:
-        unknown = [n for n in _NUMBER.findall(unescape(region.content).replace(JOINER, "")) if n not in known]
-        if unknown:
-            listed = ", ".join(dict.fromkeys(unknown))
-            yield Finding(FAILS, f"{README}, region {region.name}", f"the manifest knows no number {listed}")
+    for part in split(body):
+        if isinstance(part, Region):
+            unknown = [n for n in _NUMBER.findall(unescape(part.content).replace(JOINER, "")) if n not in known]
+            if unknown:
+                listed = ", ".join(dict.fromkeys(unknown))
+                yield Finding(FAILS, f"{README}, region {part.name}", f"the manifest knows no number {listed}")
 
 
-def _made_again(folder: Path, found: list[Region], manifest: Manifest, templates: Path | None) -> Iterator[Finding]:
+def _made_again(folder: Path, body: str, manifest: Manifest, templates: Path | None) -> Iterator[Finding]:
     subject = f"{README}, made again"
     if manifest.templates != template_hashes(templates):
         yield Finding(NOTE, subject, "not compared: it was made with other templates; name them with --template")
@@ -159,13 +159,11 @@ def _made_again(folder: Path, found: list[Region], manifest: Manifest, templates
     if rendered.shown != manifest.shown:
         yield Finding(state, MANIFEST, "what it says the page shows does not follow from its records")
     expected = {part.name: part for part in split(rendered.body) if isinstance(part, Region)}
-    same = True
-    for region in found:
-        if region.name in expected and region.hash != expected[region.name].hash:
-            difference = _difference(region.content, expected[region.name].content)
-            yield Finding(state, subject, f"region {region.name}: {difference}")
-            same = False
-    if same:
+    found = {part.name: part for part in split(body) if isinstance(part, Region)}
+    differing = [name for name in expected if name in found and found[name].hash != expected[name].hash]
+    for name in differing:
+        yield Finding(state, subject, f"region {name}: {_difference(found[name].content, expected[name].content)}")
+    if not differing:
         yield Finding(OK, subject, f"{len(expected)} regions, the same bytes")
 
 
