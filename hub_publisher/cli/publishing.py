@@ -22,10 +22,9 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
     """Take the posts of HANDLE to a published model: every stage, skipping what is done."""
     config = Config(**params)
     from hub_publisher import pipeline
-    from hub_publisher.pipeline.plan import plan
 
     if dry_run:
-        planned = plan(config, say, force)
+        planned = pipeline.plan(config, say, force)
         lines = (f"{name:9} {state}" for name, state in planned)
         click.echo(json.dumps(dict(planned)) if as_json else "\n".join(lines))
         return

@@ -48,11 +48,9 @@ class File:
 
     def is_same_as(self, remote: RepoFile | None) -> bool:
         """Whether the Hub lists exactly this content: by its SHA-256 where it is stored as LFS or Xet."""
-        if remote is None or remote.size != self.size:
-            return False
-        if remote.lfs is not None:
+        if remote is not None and remote.lfs is not None:
             return remote.lfs.sha256 == self.sha256
-        return remote.blob_id == git_hash(self.read())
+        return remote is not None and remote.blob_id == git_hash(self.read())
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """publish(config): every stage of the table in order, each skipped when it is done, and W&B beside them."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import singledispatchmethod
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +17,7 @@ from hub_publisher.hub import providers
 from hub_publisher.hub.target import open_target, visibility
 from hub_publisher.pipeline.job import Job, Say
 from hub_publisher.pipeline.runner import Runner, following, void
-from hub_publisher.pipeline.stages import STAGES
+from hub_publisher.pipeline.stages import BY_NAME, STAGES
 from hub_publisher.records import (
     Curation,
     Evaluation,
@@ -53,6 +55,29 @@ def publish(
         for stage in forced:
             void(config, stage)
         return _Story(Job(config, target, say, create_pr)).told()
+
+
+def plan(config: Config, say: Say = lambda line: None, force: str | None = None) -> list[tuple[str, str]]:
+    """What `publish` would do: ("curate", "up to date" or "to do") for every stage, in order. Writes nothing.
+
+    The target is asked whether it would take the model, and the posts are read, into a folder that goes away.
+    """
+    forced = following(force)
+    with open_target(config) as target, tempfile.TemporaryDirectory() as scratch:
+        tracking.check_others(config)
+        job = Job(config, target, say)
+        runner = Runner(job)
+        announce_place(job)
+        timeline = runner.found(BY_NAME["fetch"])
+        if not isinstance(timeline, Timeline):
+            timeline = sources.fetch(replace(config, runs_dir=Path(scratch)))
+        announce_inputs(job, timeline, tracking.decide(config, save=False), config.base_model)
+        for stage in STAGES:
+            record = None if stage in forced else runner.found(stage)
+            if record is None:
+                break
+            job.records[stage.name] = record
+        return [(stage.name, "up to date" if stage.name in job.records else "to do") for stage in STAGES]
 
 
 class _Story:
