@@ -80,10 +80,11 @@ class Place:
         return Place(folder, self.base)
 
     @contextmanager
-    def runner(self) -> Iterator[Runner]:
+    def runner(self, **changes: object) -> Iterator[Runner]:
         """The runner of this publication, its records read as they lie on disk, whatever they are worth."""
-        with open_target(self.config()) as target:
-            job = Job(self.config(), target)
+        config = self.config(**changes)
+        with open_target(config) as target:
+            job = Job(config, target)
             for stage in STAGES:
                 if record := job.before(stage.record):
                     job.records[stage.name] = record

@@ -8,16 +8,14 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from safetensors.numpy import save_file
 
 from hub_publisher.config import Config
-from hub_publisher.hub.client import HubClient, RetryPolicy
+from hub_publisher.hub.client import HubClient
 from hub_publisher.hub.target import Target, preflight
 from hub_publisher.localhub import LocalHub
 from hub_publisher.pipeline.verify import Finding, verify
 from hub_publisher.records import Receipt
 from hub_publisher.system.files import output_of
 from tests.helpers import card_records
-from tests.helpers.push import push
-
-QUICK = RetryPolicy(num_attempts=3, first_wait_seconds=0.05, longest_wait_seconds=0.2, answer_seconds=5)
+from tests.helpers.push import UNHURRIED, push
 
 
 class PublishedCard:
@@ -56,11 +54,11 @@ class PublishedCard:
 
     def target(self, url: str, config: Config | None = None) -> Target:
         """Where it goes, or what `config` aims at, by way of `url`."""
-        return preflight(config or self.config, HubClient(url, self.hub.token, QUICK), is_local=True)
+        return preflight(config or self.config, HubClient(url, self.hub.token, UNHURRIED), is_local=True)
 
     def verify(self, **options: Path | None) -> list[Finding]:
         """What a reader without a token finds."""
-        return verify(HubClient(self.hub.url, None, QUICK), self.repo_id, **options)
+        return verify(HubClient(self.hub.url, None, UNHURRIED), self.repo_id, **options)
 
     def read(self, path: str = "README.md", revision: str | None = None) -> str:
         """A file as it is on the Hub."""

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -52,6 +53,9 @@ QUICK = RetryPolicy(
     request_seconds=20,
     upload_seconds=25,
 )
+
+
+UNHURRIED = replace(QUICK, answer_seconds=5)  # for tests of no faults, on a machine that is busy with others
 
 
 def files_of(config: Config) -> dict[str, File]:

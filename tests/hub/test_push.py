@@ -17,7 +17,7 @@ from hub_publisher.records import Receipt
 from hub_publisher.system.files import read_record, sha256_of
 from tests.helpers.card_records import training
 from tests.helpers.faults import FaultProxy
-from tests.helpers.push import QUICK, files_of, make_publication, push, write_card
+from tests.helpers.push import UNHURRIED, files_of, make_publication, push, write_card
 
 Publish = Callable[[str], Config]
 
@@ -40,7 +40,7 @@ def planned(config: Config, target: Target) -> list[PlannedFile]:
 
 
 def aim(config: Config, hub: LocalHub) -> Target:
-    return preflight(config, HubClient(hub.url, hub.token, QUICK), is_local=True)
+    return preflight(config, HubClient(hub.url, hub.token, UNHURRIED), is_local=True)
 
 
 @pytest.fixture(params=["xet", "lfs"])
@@ -99,7 +99,7 @@ def test_update_deletes_what_was_ours_and_leaves_what_was_not(publication: Publi
         ("model.safetensors", (model / "model.safetensors").stat().st_size, "same"),
     ]
     with FaultProxy(hub.url) as proxy:
-        receipt = push(config, replace(target, hub=HubClient(proxy.url, hub.token, QUICK)))
+        receipt = push(config, replace(target, hub=HubClient(proxy.url, hub.token, UNHURRIED)))
         assert 0 < proxy.num_bytes < 50_000  # the weights, 400 kB, are there and are not sent again
     assert commits(hub, target.repo_id) == ["Update the card", "A note by hand", "Publish the model and its card"]
     assert set(api.list_repo_files(target.repo_id)) - {".gitattributes"} == {*receipt.files, "notes.txt"}

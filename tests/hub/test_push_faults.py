@@ -129,11 +129,28 @@ def test_a_repository_that_is_created_under_an_address_of_the_hubs_own(hub: Loca
     assert_published_once(hub, publish, commit)
 
 
+@pytest.mark.parametrize(
+    ("fault", "times", "words"),
+    [
+        (status(400), 1, "HTTP 400"),
+        (status(403), 1, "HTTP 403"),
+        (status(500), QUICK.num_attempts, "HTTP 500"),
+        (BUSY, QUICK.num_attempts, "another repository is being created for the same owner"),
+    ],
+)
+def test_only_what_may_pass_is_asked_again(
+    fault: Fault, times: int, words: str, hub: LocalHub, publish: Publishing
+) -> None:
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", CREATE, fault)
+        with pytest.raises(HubError, match=f"failed while creating .*: {words}"):
+            publish(proxy.url)
+        assert proxy.count("POST", CREATE) == times
+
+
 # One after the other in one publication: each run goes on from where the one before it ended.
 FATAL: dict[str, list[tuple[str, str, Fault, str]]] = {
     "there is no repository yet": [
-        ("POST", CREATE, status(500), "failed while creating .*: HTTP 500"),
-        ("POST", CREATE, status(403), "failed while creating .*: HTTP 403"),
         (
             "POST",
             CREATE,
@@ -213,6 +230,16 @@ def test_a_hub_that_never_answers(publish: Publishing) -> None:
         with pytest.raises(HubError, match="timed out"):
             publish(hole.url, replace(QUICK, answer_seconds=0.5))
         assert time.monotonic() - started < 10
+
+
+def test_a_request_that_is_never_answered(hub: LocalHub, publish: Publishing) -> None:
+    """huggingface_hub gives this one no time limit."""
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", CREATE, hang(60))
+        started = time.monotonic()
+        with pytest.raises(HubError, match="failed while creating .*timed out"):
+            publish(proxy.url, replace(QUICK, answer_seconds=0.5))
+        assert time.monotonic() - started < 10 < QUICK.request_seconds
 
 
 def test_a_request_longer_than_all_patience_is_given_up(hub: LocalHub, publish: Publishing) -> None:

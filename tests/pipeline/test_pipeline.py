@@ -136,13 +136,6 @@ def test_a_dry_run_says_what_is_done_and_writes_nothing(published: Published, tm
     assert not (tmp_path / "r").exists()
 
 
-def test_a_new_prompt_measures_again_but_does_not_train_again(copied: Place) -> None:
-    said = copied.publish(prompts=("My dream is", "The lamp"))
-    assert said["finetune"] == "up to date" and said["evaluate"].startswith("done in")
-    evaluation = json.loads((copied.run_dir / "evaluation.json").read_text())
-    assert [row["prompt"] for row in evaluation["samples"]] == ["My dream is", "The lamp"]
-
-
 def test_interrupted_it_says_so_and_leaves_nothing_running(
     started: Callable[[Place], "subprocess.Popen[str]"], tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from hub_publisher.config import DEFAULTS, Config, deciding
 from hub_publisher.errors import PublisherError
 from hub_publisher.pipeline.runner import VOID, Runner, following, void
 from hub_publisher.pipeline.stages import BY_NAME, STAGES
+from hub_publisher.records import Evaluation
 from tests.helpers.publication import Place
 
 NAMES = [stage.name for stage in STAGES]
@@ -172,6 +173,14 @@ def test_a_file_that_no_stage_left_is_never_published(copied: Place) -> None:
         there = HfApi(endpoint=runner.job.target.endpoint).list_repo_files(repo_id)
     assert {"model.safetensors", "README.md"} < set(there)
     assert not {"secrets.env", "figures/photo.jpg"} & set(there)
+
+
+def test_a_new_prompt_measures_again_but_does_not_train_again(copied: Place) -> None:
+    with copied.runner(prompts=("My dream is", "The lamp")) as runner:
+        assert runner.found(BY_NAME["finetune"]) and not runner.found(BY_NAME["evaluate"])
+        evaluation = runner.run("evaluate")
+        assert isinstance(evaluation, Evaluation)
+    assert [row.prompt for row in evaluation.samples] == ["My dream is", "The lamp"]
 
 
 def test_a_single_stage_refuses_inputs_that_are_gone_or_void(copied: Place) -> None:
