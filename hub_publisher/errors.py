@@ -1,14 +1,7 @@
 """What can go wrong for the person at the keyboard, and what to type next.
 
-    PublisherError            exit code 1   something failed; `remedy` says what to do about it
-    +-- UsageError            exit code 2   what was asked for makes no sense as it was asked
-    +-- SourceError           exit code 1   posts cannot be read, or too few of them are usable
-    +-- BaseModelError        exit code 1   the pretrained model cannot be had or is of the wrong kind
-    +-- TrainingError         exit code 1   the training process ended without a model
-    +-- CardError             exit code 1   the model card would be refused by the Hub
-    +-- HubError              exit code 1   the Hub said no, or could not be reached
-
-Programmer errors are not in this tree: they fly, with their traceback.
+Exit code 2 is a UsageError: what was asked for makes no sense as it was asked. Every other failure is 1. Programmer
+errors are not in this tree: they fly, with their traceback.
 """
 
 

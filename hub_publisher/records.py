@@ -1,27 +1,17 @@
-"""The nouns that the stages hand over, in pipeline order; RECORDS says which file each of them is in.
+"""The nouns that the stages hand over, in pipeline order; those of whole stages name their file.
 
 A stage makes a record of what it found out. The pipeline's runner adds what it was made from and what it left on disk,
 and writes it last: a record that is there, fits and is whole means that its stage is done.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
 POSTS = "posts.jsonl"
 MODEL_DIR = "model"
 TIMELINE = "timeline.jsonl"
-RECORDS = {  # stage -> the file under runs/<name>/ that holds its record
-    "fetch": "timeline.json",  # beside timeline.jsonl, one post a line
-    "curate": "curation.json",  # beside posts.jsonl, one KeptPost a line
-    "finetune": "training.json",  # beside model/: weights and tokenizer
-    "evaluate": "evaluation.json",  # beside model/generation_config.json
-    "snippet": "snippet.json",
-    "card": "card.json",  # beside model/README.md, model/manifest.json and model/figures/
-    "push": "receipt.json",
-    "loadback": "loadback.json",
-}
 
 
 class _Record(BaseModel):
@@ -39,6 +29,7 @@ class Output(_Record):
 class StageRecord(_Record):
     """What a finished stage leaves. The three fields here are the runner's, a stage does not set them."""
 
+    file: ClassVar[str]  # under runs/<name>/
     fingerprint: str = ""  # of its settings, of what it read and of its version
     settings: dict[str, Any] = {}  # those that decided its result and are not the default
     outputs: dict[str, Output] = {}  # by path in the publication's folder
@@ -60,6 +51,7 @@ class Post(_Record):
 class Timeline(StageRecord):
     """The posts of one account, downloaded or read, nothing dropped."""
 
+    file = "timeline.json"
     source: str  # "sample", "x_archive", "files"
     handle: str
     display_name: str
@@ -112,6 +104,7 @@ class PostStatistics(_Record):
 class Curation(StageRecord):
     """What was kept of the timelines, why the rest was not, and how it was split."""
 
+    file = "curation.json"
     accounts: tuple[Account, ...]
     masked: dict[str, int]  # "emails", "phone_numbers", "special_tokens" -> how many were masked in kept posts
     languages: dict[str, int]  # ISO 639-1 code or "und" -> kept posts, most frequent first
@@ -168,6 +161,7 @@ class EpochEval(_Record):
 class Training(StageRecord):
     """How the weights in model/ came about."""
 
+    file = "training.json"
     base_model: BaseModelInfo
     hyperparameters: dict[str, Any]  # as the field names them: learning_rate, num_epochs, tokens_per_batch, ...
     log: tuple[LogPoint, ...]
@@ -252,6 +246,7 @@ class Samples(_Record):
 class Evaluation(StageRecord):
     """The tuned model beside its base, on the held-out posts and in words."""
 
+    file = "evaluation.json"
     base: Metrics
     tuned: Metrics
     comparison: Comparison
@@ -265,6 +260,7 @@ class Evaluation(StageRecord):
 class Snippet(StageRecord):
     """The card's lines of Python, run as they stand on the model that will be published."""
 
+    file = "snippet.json"
     code: str
     printed: tuple[str | None, ...]  # what each print() wrote; None is a text withheld, because it repeats a post
     stderr: str  # anything besides; empty when it was silent
@@ -274,10 +270,13 @@ class Snippet(StageRecord):
 class Card(StageRecord):
     """The rendered model card: its outputs are README.md, its figures and manifest.json."""
 
+    file = "card.json"
+
 
 class Receipt(StageRecord):
     """What was published, read back from the Hub."""
 
+    file = "receipt.json"
     endpoint: str  # "https://huggingface.co", or the local Hub's URL
     is_local: bool
     repo_id: str
@@ -293,6 +292,7 @@ class Receipt(StageRecord):
 class LoadBack(StageRecord):
     """What a reader of the card gets from `pipeline("text-generation", model=repo_id)` in a new process."""
 
+    file = "loadback.json"
     prompt: str
     texts: tuple[str, ...]  # prompt included, as the pipeline returns them
     stderr: str  # anything the pipeline printed besides; empty when it was silent

@@ -9,7 +9,7 @@ from huggingface_hub import parse_eval_result_entries
 from hub_publisher.card import benchmarks
 from hub_publisher.errors import CardError
 from hub_publisher.localhub import LocalHub
-from hub_publisher.pipeline.verify import FAILS, verify
+from hub_publisher.pipeline.verify import FAILS
 from tests.helpers.published_cards import PublishedCard
 
 GOOD = """
@@ -35,7 +35,7 @@ def test_results_are_published_and_shown_as_the_publishers(hub: LocalHub, tmp_pa
     page = card.read()
     assert "As the publisher states them; hub_publisher did not run these." in page
     assert "| Idavidrein/gpqa | gpqa\\_diamond | 0.251 | [Eval logs &#124; mine](https://tide.example/gpqa) |" in page
-    assert [found for found in verify(hub.url, None, card.repo_id) if found.state == FAILS] == []
+    assert [found for found in card.verify() if found.state == FAILS] == []
     card.config = type(card.config)(**{**vars(card.config), "eval_results": None})
     card.push()
     assert ".eval_results/results.yaml" not in card.api.list_repo_files(card.repo_id)

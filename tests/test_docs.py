@@ -15,7 +15,6 @@ import pytest
 from hub_publisher import __version__, sources
 from hub_publisher.cli import main
 from hub_publisher.pipeline.stages import STAGES
-from hub_publisher.records import RECORDS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -72,10 +71,10 @@ def test_the_file_tree_is_the_one_on_disk() -> None:
 
 def test_every_stage_and_its_record_stand_in_the_readme() -> None:
     rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", README, re.MULTILINE)
-    assert [stage for stage, _ in rows] == list(RECORDS)
-    for stage, files in rows:
-        assert files.startswith(f"`{RECORDS[stage]}`") or stage == "card"  # whose page is what people look for
-        assert f"`{RECORDS[stage]}`" in files
+    assert [stage for stage, _ in rows] == [stage.name for stage in STAGES]
+    for stage, (_, files) in zip(STAGES, rows, strict=True):
+        assert files.startswith(f"`{stage.record.file}`") or stage.name == "card"  # whose page people look for
+        assert f"`{stage.record.file}`" in files
 
 
 def test_the_output_shown_in_the_readme_has_every_stage_in_order() -> None:
@@ -87,7 +86,7 @@ def test_the_picture_of_the_house_has_every_stage_and_every_record() -> None:
     picture = (ROOT / "docs" / "house.svg").read_text(encoding="utf-8")
     for number, stage in enumerate(STAGES, 1):
         assert f">{number} {stage.name}</text>" in picture
-        assert f">{stage.file}</text>" in picture
+        assert f">{stage.record.file}</text>" in picture
 
 
 def test_the_floors_are_those_that_the_imports_are_held_to() -> None:

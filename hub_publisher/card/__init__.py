@@ -82,7 +82,7 @@ def render(config: Config, made_from: Sources) -> Card:
     _remove_others(folder, rendered.files)
     for path, content in rendered.files.items():
         write_bytes(folder / path, content)
-    write_bytes(folder / manifest.MANIFEST, with_manifest(rendered, _hashes(folder))[manifest.MANIFEST])
+    write_bytes(folder / manifest.MANIFEST, with_manifest(rendered, _hashes(made_from))[manifest.MANIFEST])
     return Card()
 
 
@@ -117,15 +117,10 @@ def _preview(inputs: Inputs, picture: bytes | None) -> bytes:
     return social.draw(picture, identity["name"], identity["plain_handles"], identity["kind"], *told)
 
 
-def _hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file that will be published, by path. README.md and the manifest speak for themselves."""
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    names = {path.relative_to(folder).as_posix(): path for path in paths}
-    return {
-        name: sha256_of(path)
-        for name, path in names.items()
-        if name not in (README, manifest.MANIFEST) and not any(part.startswith(".") for part in name.split("/"))
-    }
+def _hashes(made_from: Sources) -> dict[str, str]:
+    """SHA-256 of every file of the model that will be published, by path, as the stages recorded it."""
+    left = {**made_from.training.outputs, **made_from.evaluation.outputs}
+    return {Path(path).relative_to(MODEL_DIR).as_posix(): output.sha256 for path, output in left.items()}
 
 
 def _remove_others(folder: Path, kept: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hub_publisher import __version__
-from hub_publisher.errors import PublisherError, UsageError
+from hub_publisher.errors import PublisherError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -74,10 +74,3 @@ def say(line: str) -> None:
 def show(as_json: bool, record: "BaseModel", *lines: str) -> None:
     """Print the result on stdout: the record as JSON, or the lines for people."""
     click.echo(record.model_dump_json(indent=2) if as_json else "\n".join(lines))
-
-
-def required(handle: str | None) -> str:
-    """The handle. Raises UsageError where there is none."""
-    if not handle:
-        raise UsageError("Say whose publication.", "Name the account: hub-publisher card lampkeeper_bot")
-    return handle

@@ -18,16 +18,14 @@ from hub_publisher.errors import UsageError
 create_pr_option = click.option(
     "--create-pr", is_flag=True, help="Propose changes of what is published as a pull request."
 )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
 
 def options(*names: str, handle_required: bool = True) -> Callable[[Any], Any]:
     """Flags for the Config fields of these names, with --config, --json and the HANDLE argument."""
-    chosen = [setting for setting in fields(Config) if setting.name in names and setting.name != "handle"]
 
     def decorate(function: Any) -> Any:
-        for setting in reversed(chosen):
-            function = _flag(setting)(function)
-        function = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")(function)
+        function = json_option(flags(*names)(function))
         function = click.option(
             "--config", is_eager=True, expose_value=False, callback=_read_toml, help="TOML file with any of the flags."
         )(function)
@@ -37,12 +35,12 @@ def options(*names: str, handle_required: bool = True) -> Callable[[Any], Any]:
 
 
 def flags(*names: str) -> Callable[[Any], Any]:
-    """Flags for single Config fields, for commands that are about no publication of one's own."""
-    by_name = {field.name: field for field in fields(Config)}
+    """Flags for the Config fields of these names, for commands that are about no publication of one's own."""
 
     def decorate(function: Any) -> Any:
-        for name in reversed(names):
-            function = _flag(by_name[name])(function)
+        for setting in reversed(fields(Config)):
+            if setting.name in names and setting.name != "handle":
+                function = _flag(setting)(function)
         return function
 
     return decorate

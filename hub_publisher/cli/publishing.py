@@ -1,4 +1,4 @@
-"""Commands about a whole publication: make it, look at it, let it write, check it."""
+"""Commands about a whole publication: make it, look at it, let it write, check it, track it later."""
 
 import json
 import sys
@@ -7,25 +7,26 @@ from typing import Any
 
 import click
 
-from hub_publisher.cli.group import main, say
-from hub_publisher.cli.options import create_pr_option, flags, options
-from hub_publisher.config import FIELD_NAMES, STAGE_NAMES, Config
+from hub_publisher.cli.group import main, say, show
+from hub_publisher.cli.options import create_pr_option, flags, json_option, options
+from hub_publisher.config import FIELD_NAMES, Config
 from hub_publisher.errors import PublisherError
 
 
 @main.command()
 @options(*FIELD_NAMES)
 @click.option("--dry-run", is_flag=True, help="Check everything and say what would happen, without doing it.")
-@click.option("--force", type=click.Choice(STAGE_NAMES), help="Do this stage again, and all that follow it.")
+@click.option("--force", metavar="STAGE", help="Do this stage again, and all that follow it.")
 @create_pr_option
 def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **params: Any) -> None:
     """Take the posts of HANDLE to a published model: every stage, skipping what is done."""
     config = Config(**params)
     from hub_publisher import pipeline
-    from hub_publisher.pipeline.plan import plan
 
     if dry_run:
-        _show_plan(as_json, plan(config, say, force))
+        planned = pipeline.plan(config, say, force)
+        lines = (f"{name:9} {state}" for name, state in planned)
+        click.echo(json.dumps(dict(planned)) if as_json else "\n".join(lines))
         return
     result = pipeline.publish(config, say, force, create_pr)
     if as_json:
@@ -35,19 +36,8 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
     for text in result.loadback.texts:
         click.echo("  - " + text.replace("\n", "\n    "))
     click.echo(f"\n{result.receipt.url}")
-    say(f"\n{_next_command(config, result.receipt.is_local)}")
-
-
-def _next_command(config: Config, is_local: bool) -> str:
-    look = "`hub-publisher serve` opens that page; " if is_local else ""
-    return f"Next: {look}`hub-publisher generate {config.handle} --prompt {config.prompts[0]!r}` writes."
-
-
-def _show_plan(as_json: bool, plan: list[tuple[str, str]]) -> None:
-    if as_json:
-        click.echo(json.dumps(dict(plan)))
-    else:
-        click.echo("\n".join(f"{name:9} {state}" for name, state in plan))
+    look = "`hub-publisher serve` opens that page; " if result.receipt.is_local else ""
+    say(f"\nNext: {look}`hub-publisher generate {config.handle} --prompt {config.prompts[0]!r}` writes.")
 
 
 @main.command()
@@ -94,7 +84,7 @@ def generate(as_json: bool, prompt: str | None, num_posts: int, **params: Any) -
               help="The posts it was made from [default: posts.jsonl of the publication of that name].")  # fmt: skip
 @click.option("--template", type=click.Path(path_type=Path), help="Template or folder that the card was made with.")
 @flags("hub", "runs_dir", "hub_dir")
-@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON on stdout.")
+@json_option
 def verify(as_json: bool, repo: str, evaluate: bool, posts: Path | None, template: Path | None, **params: Any) -> None:
     """Download the model REPO and check it against its manifest: files, card, and on request its metrics.
 
@@ -107,13 +97,22 @@ def verify(as_json: bool, repo: str, evaluate: bool, posts: Path | None, templat
     config = config_for(repo, **params)
     measured_on = (posts or config.run_dir / "posts.jsonl") if evaluate else None
     with open_hub(config) as hub:
-        findings = stage.verify(hub.endpoint, hub.token, repo, template, measured_on)
+        findings = stage.verify(hub, repo, template, measured_on)
     failures = [finding for finding in findings if finding.state == stage.FAILS]
     if as_json:
         click.echo(json.dumps([finding._asdict() for finding in findings]))
     else:
         click.echo("\n".join(f"{finding.state:5}  {finding.subject}: {finding.detail}" for finding in findings))
-        click.echo(
-            f"\n{repo}: {'everything holds' if not failures else f'{len(failures)} of {len(findings)} do not hold'}"
-        )
+        verdict = f"{len(failures)} of {len(findings)} do not hold" if failures else "everything holds"
+        click.echo(f"\n{repo}: {verdict}")
     sys.exit(1 if failures else 0)
+
+
+@main.command()
+@options("hub_dir", "template", "repo_name", "runs_dir")
+def sync(as_json: bool, **params: Any) -> None:
+    """Upload what HANDLE's publication recorded offline for Weights & Biases, and link it from the published card."""
+    from hub_publisher.pipeline import sync as later
+
+    record = later.sync(Config(**params), say)
+    show(as_json, record, *(f"{job:11} {run.url}" for job, run in record.runs.items()))

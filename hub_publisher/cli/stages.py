@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from hub_publisher.cli.group import main, required, say, show
+from hub_publisher.cli.group import main, say, show
 from hub_publisher.cli.options import create_pr_option, options
 from hub_publisher.config import Config, taken_by
+from hub_publisher.errors import UsageError
 
 if TYPE_CHECKING:  # --help answers at once
-    from hub_publisher.records import Curation, Evaluation, LoadBack, Snippet, StageRecord, Timeline, Training
+    from hub_publisher.records import Curation, Evaluation, StageRecord, Timeline, Training
 
 WITHHELD = "(withheld: it repeats a post)"
 
@@ -24,15 +26,9 @@ def _do(name: str, params: dict[str, Any], create_pr: bool = False) -> "tuple[Co
     from hub_publisher.pipeline.publish import alone
     from hub_publisher.pipeline.runner import Runner
     from hub_publisher.pipeline.stages import BY_NAME
-    from hub_publisher.tracking import current
 
-    with alone(config):
-        if not BY_NAME[name].needs_target:
-            return config, Runner(Job(config)).run_alone(name)
-        with open_target(config) as target:
-            job = Job(config, target)
-            job.create_pr, job.tracking = create_pr, current(config)
-            return config, Runner(job).run_alone(name)
+    with alone(config), open_target(config) if BY_NAME[name].needs_target else nullcontext() as target:
+        return config, Runner(Job(config, target, say, create_pr)).run_alone(name)
 
 
 def _command(name: str, help: str, rows: Callable[[Any], list[str]]) -> None:
@@ -71,20 +67,17 @@ def _evaluated(evaluation: "Evaluation") -> list[str]:
     ]
 
 
-def _tried(snippet: "Snippet") -> list[str]:
-    return [snippet.code, *(text or WITHHELD for text in snippet.printed)]
-
-
-def _loaded(loaded: "LoadBack") -> list[str]:
-    return list(loaded.texts)
-
-
 _command("fetch", "Read the posts of HANDLE -> timeline.json, timeline.jsonl.", _fetched)
 _command("curate", "Keep the posts worth learning from -> posts.jsonl, curation.json.", _curated)
 _command("finetune", "Fine-tune the base model on the kept posts -> model/, training.json.", _finetuned)
 _command("evaluate", "Measure the model beside its base -> evaluation.json.", _evaluated)
-_command("snippet", "Run the card's Python on the model, as it will be published -> snippet.json.", _tried)
-_command("loadback", "Load the published model by its id in a new process -> loadback.json.", _loaded)
+_command("snippet", "Run the card's Python on the model, as it will be published -> snippet.json.",
+         lambda snippet: [snippet.code, *(text or WITHHELD for text in snippet.printed)])  # fmt: skip
+_command(
+    "loadback",
+    "Load the published model by its id in a new process -> loadback.json.",
+    lambda record: list(record.texts),
+)
 
 
 @main.command()
@@ -96,7 +89,9 @@ def card(as_json: bool, handle: str | None, refresh: str | None, create_pr: bool
     if refresh:
         _refresh(as_json, refresh, create_pr, params)
         return
-    config, record = _do("card", {"handle": required(handle), **params})
+    if not handle:
+        raise UsageError("Say whose publication.", "Name the account: hub-publisher card lampkeeper_bot")
+    config, record = _do("card", {"handle": handle, **params})
     show(as_json, record, str(config.run_dir / "model" / "README.md"))
 
 
@@ -140,11 +135,12 @@ def _show_files(as_json: bool, config: Config) -> None:
     from hub_publisher.hub.target import open_target
     from hub_publisher.pipeline.job import Job
     from hub_publisher.pipeline.runner import Runner
+    from hub_publisher.pipeline.stages import to_publish
     from hub_publisher.records import Receipt
 
     with open_target(config) as target:
         job = Job(config, target)
-        Runner(job).existing("card")
-        planned = plan(config, target, job.before(Receipt))
+        Runner(job).read_inputs("push")
+        planned = plan(target, to_publish(job), job.before(Receipt))
     rows = [f"{row.state:8} {row.size:>12,}  {row.path}" for row in planned]
     click.echo(json.dumps([row._asdict() for row in planned]) if as_json else "\n".join(rows))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from hub_publisher.config import Config, of_kind
+from hub_publisher.config import HYPERPARAMETERS, Config
 from hub_publisher.model.base_model import ResolvedBaseModel
 from hub_publisher.model.dataset import Encoded
 from hub_publisher.records import EpochEval
@@ -41,7 +41,7 @@ class Request(BaseModel):
     @property
     def hyperparameters(self) -> dict[str, Any]:
         """The settings that shape the weights, by name."""
-        return {name: getattr(self.config, name) for name in of_kind("hyperparameter")}
+        return {name: getattr(self.config, name) for name in HYPERPARAMETERS}
 
 
 class Progress(BaseModel):

@@ -8,20 +8,18 @@ answer or in a HubError that says what failed, where, and what to type.
 
 import json
 import multiprocessing
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.pool import ThreadPool
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx2
 from huggingface_hub import (
     CommitOperationAdd,
     CommitOperationDelete,
     HfApi,
-    constants,
     get_session,
     hf_hub_url,
     set_client_factory,
@@ -29,11 +27,12 @@ from huggingface_hub import (
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
+    HfUriError,
     OfflineModeIsEnabled,
     RepositoryNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import build_hf_headers, disable_progress_bars, hf_raise_for_status
+from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 from huggingface_hub.utils._http import default_client_factory, parse_ratelimit_headers
 
 from hub_publisher.errors import HubError
@@ -46,23 +45,16 @@ _PASSING_STATUS = frozenset({408, 409, 412, 425, 429, 500, 502, 503, 504})
 _RERUN = "Nothing is lost: the same command, run again, finishes the job."
 
 
-class _RateLimitedTooLong(Exception):
+# Everything else is a programmer's error or the local disk's, and flies.
+_FAILURES = (httpx2.HTTPError, ConnectionError, json.JSONDecodeError, RuntimeError)
+
+
+class _RateLimitedTooLong(httpx2.HTTPError):
     """The Hub's rate limit lasts longer than `longest_asked_wait_seconds`."""
 
 
-class _Busy(Exception):
+class _Busy(httpx2.TransportError):
     """Another repository of the same owner is being created; huggingface_hub would ask again without pause."""
-
-
-# Everything else is a programmer's error or the local disk's, and flies.
-_FAILURES = (
-    httpx2.HTTPError,
-    ConnectionError,
-    json.JSONDecodeError,
-    RuntimeError,
-    _RateLimitedTooLong,
-    _Busy,
-)
 
 
 @dataclass(frozen=True)
@@ -87,44 +79,33 @@ RETRY_POLICY = RetryPolicy()
 
 
 @dataclass(frozen=True)
-class RemoteFile:
-    """A file as the Hub lists it: `sha256` when it is stored as LFS or Xet, else `git_sha1` of its blob."""
-
-    path: str
-    size: int
-    git_sha1: str
-    sha256: str | None
-
-
-@dataclass(frozen=True)
 class RemoteRepo:
     """A repository at one commit."""
 
     head: str
     private: bool
-    files: dict[str, RemoteFile]
+    files: dict[str, RepoFile]
 
 
 class HubClient:
     """One Hub, one token. `call` is the way in; the other methods are single attempts to be handed to it."""
 
-    def __init__(self, endpoint: str, token: str | None, retry_policy: RetryPolicy) -> None:
-        self.endpoint = endpoint
-        self.retry_policy = retry_policy
+    def __init__(self, endpoint: str, token: str | None, retry_policy: RetryPolicy = RETRY_POLICY) -> None:
+        self.endpoint, self.token, self.retry_policy = endpoint, token, retry_policy
         self.api = HfApi(endpoint=endpoint, token=token if token else False)
         set_client_factory(partial(_client_with_timeouts, retry_policy))
-        if constants.HF_HUB_DISABLE_PROGRESS_BARS is None and not sys.stderr.isatty():
-            disable_progress_bars()
 
-    def call(self, doing: str, attempt: Callable[[], T], seconds: float | None = None) -> T:
+    def call(
+        self, doing: str, attempt: Callable[[], T], seconds: float | None = None, most_attempts: int | None = None
+    ) -> T:
         """`attempt()`'s answer, tried again while the failure may pass and `seconds` are not over.
 
         `doing` completes the sentence "The Hub failed while ...". Raises HubError.
         """
-        total = self.retry_policy.request_seconds if seconds is None else seconds
+        policy = self.retry_policy
+        total, wait = seconds or policy.request_seconds, policy.first_wait_seconds
         give_up_at = time.monotonic() + total
-        wait = self.retry_policy.first_wait_seconds
-        for attempts_left in reversed(range(self.retry_policy.num_attempts)):
+        for attempts_left in reversed(range(min(policy.num_attempts, most_attempts or policy.num_attempts))):
             try:
                 return _within(give_up_at - time.monotonic(), attempt)
             except multiprocessing.TimeoutError:
@@ -137,12 +118,8 @@ class HubClient:
                 if not attempts_left or not _may_pass(cause) or time.monotonic() + pause > give_up_at:
                     raise self._error(doing, cause) from error
             time.sleep(pause)
-            wait = min(2 * wait, self.retry_policy.longest_wait_seconds)
+            wait = min(2 * wait, policy.longest_wait_seconds)
         raise AssertionError("num_attempts is at least 1")
-
-    def whoami(self) -> dict[str, Any]:
-        """The token's owner, as the Hub describes it."""
-        return self.api.whoami()
 
     def repo_state(self, repo_id: str, revision: str | None = None) -> RemoteRepo | None:
         """The repository at the head of its main branch, or of `revision`, or None when there is none."""
@@ -156,14 +133,10 @@ class HubClient:
         head = str(info.sha)
         return RemoteRepo(head, bool(info.private), self.tree(repo_id, head))
 
-    def tree(self, repo_id: str, revision: str) -> dict[str, RemoteFile]:
+    def tree(self, repo_id: str, revision: str) -> dict[str, RepoFile]:
         """Every file of the repository at `revision`, by path."""
         entries = self.api.list_repo_tree(repo_id, recursive=True, revision=revision)
-        return {
-            entry.path: RemoteFile(entry.path, entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None)
-            for entry in entries
-            if isinstance(entry, RepoFile)
-        }
+        return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
 
     def read(self, repo_id: str, path: str, revision: str) -> bytes:
         """The content of one file of the repository at `revision`, which names a commit."""
@@ -174,27 +147,29 @@ class HubClient:
         hf_raise_for_status(response)
         return response.content
 
-    def download(self, repo_id: str, revision: str, folder: str) -> None:
-        """Every file of the repository at `revision`, into `folder`."""
-        self.api.snapshot_download(repo_id, revision=revision, local_dir=folder)
-
     def pull_request(self, repo_id: str, title: str, description: str) -> int:
         """The number of the open pull request of this title by this token's user, opened when there is none.
 
         Opening one and committing to it are two requests, so that a lost answer never leaves a second one behind.
         """
-        me = self.whoami()["name"]
+        me = self.api.whoami()["name"]
         known = self.api.get_repo_discussions(
             repo_id, author=me, discussion_type="pull_request", discussion_status="open"
         )
-        numbers = [discussion.num for discussion in known if discussion.title == title]
-        if numbers:
-            return int(numbers[0])
+        for discussion in known:
+            if discussion.title == title:
+                return int(discussion.num)
         return int(self.api.create_pull_request(repo_id, title=title, description=description).num)
 
     def create(self, repo_id: str, private: bool) -> None:
         """Create the repository; one that is already there is left as it is."""
-        self.api.create_repo(repo_id, private=private, exist_ok=True)
+        try:  # exist_ok would take a refusal for a success where the repository can be read
+            self.api.create_repo(repo_id, private=private)
+        except HfUriError:
+            pass  # it was created; huggingface_hub cannot read the address that the Hub gives it
+        except HfHubHTTPError as error:
+            if error.response.status_code != 409:
+                raise
 
     def commit(
         self, repo_id: str, operations: list[Operation], parent: str, message: str, revision: str | None = None
@@ -275,7 +250,7 @@ def _may_pass(error: BaseException) -> bool:
     if isinstance(error, OfflineModeIsEnabled):
         return False
     # JSONDecodeError: a gateway's HTML page. ConnectionError: all that Xet says about any failure.
-    return isinstance(error, (httpx2.TransportError, ConnectionError, json.JSONDecodeError, _Busy))
+    return isinstance(error, (httpx2.TransportError, ConnectionError, json.JSONDecodeError))
 
 
 def _asked_wait(response: httpx2.Response) -> float:

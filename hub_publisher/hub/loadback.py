@@ -26,18 +26,26 @@ print(json.dumps([row["generated_text"] for row in generator(prompt, num_return_
 """
 
 
-def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
+def load_back(config: Config, receipt: Receipt, token: str | None) -> LoadBack:
     """Load the model by its Hub id in another process and let it write five posts.
 
     Raises HubError with what that process said when it cannot.
     """
+    # Published in bfloat16, the model loads as that; a processor that only emulates it would need minutes to write.
+    options = {} if multiplies_bfloat16() else {"dtype": "float32"}
+    if receipt.pull_request:
+        options["revision"] = f"refs/pr/{receipt.pull_request}"
+    argument = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed, options])
+    environment = {"HF_ENDPOINT": receipt.endpoint}
+    if token and receipt.visibility == "private":
+        environment["HF_TOKEN"] = token
     started = time.monotonic()
-    child = _run(config, receipt, token)
+    try:
+        child = run_python(_SCRIPT, argument, config.run_dir, environment)
+    except subprocess.TimeoutExpired as error:
+        raise _failed(receipt, f"did not load back within {TIMEOUT_SECONDS} s.") from error
     if child.returncode:
-        raise HubError(
-            f"{receipt.repo_id} was published, but does not load back:\n{child.stderr[-2000:].strip()}",
-            "Run the same command again; it goes on from here.",
-        )
+        raise _failed(receipt, f"does not load back:\n{child.stderr[-2000:].strip()}")
     return LoadBack(
         prompt=config.prompts[0],
         texts=tuple(json.loads(child.stdout.splitlines()[-1])),
@@ -46,19 +54,5 @@ def load_back(config: Config, receipt: Receipt, token: str) -> LoadBack:
     )
 
 
-def _run(config: Config, receipt: Receipt, token: str) -> subprocess.CompletedProcess[str]:
-    # Published in bfloat16, the model loads as that; a processor that only emulates it would need minutes to write.
-    options = {} if multiplies_bfloat16() else {"dtype": "float32"}
-    if receipt.pull_request:
-        options["revision"] = f"refs/pr/{receipt.pull_request}"
-    argument = json.dumps([receipt.repo_id, config.prompts[0], NUM_POSTS, config.seed, options])
-    environment = {"HF_ENDPOINT": receipt.endpoint}
-    if receipt.visibility == "private":
-        environment["HF_TOKEN"] = token
-    try:
-        return run_python(_SCRIPT, argument, config.run_dir, environment)
-    except subprocess.TimeoutExpired as error:
-        raise HubError(
-            f"{receipt.repo_id} was published, but did not load back within {TIMEOUT_SECONDS} s.",
-            "Run the same command again; it goes on from here.",
-        ) from error
+def _failed(receipt: Receipt, how: str) -> HubError:
+    return HubError(f"{receipt.repo_id} was published, but {how}", "Run the same command again; it goes on from here.")

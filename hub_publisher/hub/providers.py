@@ -5,39 +5,32 @@ promised: https://huggingface.co/docs/inference-providers/hub-api
 """
 
 import json
-from dataclasses import replace
 
 from huggingface_hub.errors import HfHubHTTPError
 
 from hub_publisher.errors import HubError
-from hub_publisher.hub.client import RETRY_POLICY, HubClient, RetryPolicy
-from hub_publisher.hub.target import Target
+from hub_publisher.hub.client import HubClient
 from hub_publisher.readme.escape import NAME_LIMIT, one_line, shorten
-from hub_publisher.records import Receipt
 
 NOBODY = "No inference provider serves this model, so its page shows the recorded examples instead of a live widget."
 NAMELESS = "Served by an inference provider that the Hub does not name."
 UNKNOWN = "Whether an inference provider serves this model could not be asked."
-# The publication is done and its user waits: this much and no more for a line of information.
-_NUM_ATTEMPTS = 2
-_SECONDS = 30.0
+_SECONDS = 30.0  # the publication is done and its user waits: no longer than this for a line of information
 
 
-def inference_status(target: Target, receipt: Receipt, retry_policy: RetryPolicy = RETRY_POLICY) -> str:
+def inference_status(hub: HubClient, repo_id: str) -> str:
     """One or two lines: the providers that serve the model now, and those that are listed without serving it.
 
     Raises no HubError: when the Hub cannot be asked, the lines say so and why.
     """
-    hub = HubClient(target.endpoint, target.token, replace(retry_policy, num_attempts=_NUM_ATTEMPTS))
-    seconds = min(_SECONDS, retry_policy.request_seconds)
+    seconds = min(_SECONDS, hub.retry_policy.request_seconds)
     try:
         is_served, providers = hub.call(
-            f"telling who serves {receipt.repo_id}", lambda: _ask(hub, receipt.repo_id), seconds
+            f"telling who serves {repo_id}", lambda: _ask(hub, repo_id), seconds, most_attempts=2
         )
     except HubError as error:
         return f"{UNKNOWN}\n{one_line(error.message)}"
-    live = _listed(providers, live=True)
-    others = _listed(providers, live=False)
+    live, others = _listed(providers, live=True), _listed(providers, live=False)
     first = f"Served by {live}." if live else NAMELESS if is_served else NOBODY
     return f"{first}\nListed without serving it: {others}." if others else first
 

@@ -1,32 +1,14 @@
-"""The last stage but one: model/ -> the Hub, in one commit, read back and compared.
+"""The last stage but one: what the stages left in model/ -> the Hub, in one commit, read back and compared."""
 
-choose_hub -> preflight -> Target    before any work: who am I, may I write there, is the name valid
-push(config, target, before) -> Receipt
-"""
-
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from hub_publisher.config import Config
-from hub_publisher.errors import HubError, PublisherError
-from hub_publisher.hub.client import RETRY_POLICY, HubClient, RetryPolicy
+from hub_publisher.errors import HubError
 from hub_publisher.hub.repository import README, File, gone, merged_files, send
-from hub_publisher.hub.target import Target, choose_hub, find_token, preflight
-from hub_publisher.records import MODEL_DIR, Receipt, Training
-
-__all__ = [
-    "PlannedFile",
-    "Target",
-    "choose_hub",
-    "find_token",
-    "plan",
-    "preflight",
-    "push",
-    "remote_is_current",
-]
-
-# Hidden files are leftovers of a crash; this folder is the Hub's own name for benchmark results.
-_PUBLISHED_THOUGH_HIDDEN = ".eval_results"
+from hub_publisher.hub.target import Target, visibility
+from hub_publisher.records import Receipt, Training
 
 
 class PlannedFile(NamedTuple):
@@ -37,29 +19,21 @@ class PlannedFile(NamedTuple):
     state: str
 
 
-def push(
-    config: Config,
-    target: Target,
-    before: Receipt | None = None,
-    retry_policy: RetryPolicy = RETRY_POLICY,
-    create_pr: bool = False,
-) -> Receipt:
-    """Make the repository hold exactly what model/ holds, and return the receipt.
+def push(target: Target, files: Mapping[str, File], before: Receipt | None = None, create_pr: bool = False) -> Receipt:
+    """Make the repository hold `files`, by path, and return the receipt.
 
-    `before` is the receipt of the last push, of whatever repository. One commit, or none when nothing changed. Files
-    that an earlier push of ours left and that are gone from model/ are deleted; files that others put there stay, and
-    so do their words outside the card's regions. With `create_pr` the commit goes to a pull request. Raises HubError;
-    running the same command again goes on from what the Hub holds.
+    `before` is the receipt of the last push, of whatever repository. One commit, or none when nothing changed. What an
+    earlier push of ours left and `files` has no more is deleted; files that others put there stay, and so do their
+    words outside the card's regions. With `create_pr` the commit goes to a pull request. Raises HubError; running the
+    same command again goes on from what the Hub holds.
     """
-    hub = HubClient(target.endpoint, target.token, retry_policy)
-    files = _local_files(config)
     before = _of_this_repository(before, target)
-    sent = send(hub, target, files, before.files if before else (), create_pr=create_pr)
+    sent = send(target, files, before.files if before else (), create_pr=create_pr)
     return Receipt(
         endpoint=target.endpoint,
         is_local=target.is_local,
         repo_id=target.repo_id,
-        visibility="private" if sent.private else "public",
+        visibility=visibility(sent.private),
         commit=sent.commit,
         url=target.url,
         files={path: file.sha256 for path, file in sent.files.items()},
@@ -69,16 +43,13 @@ def push(
     )
 
 
-def plan(
-    config: Config, target: Target, before: Receipt | None = None, retry_policy: RetryPolicy = RETRY_POLICY
-) -> list[PlannedFile]:
+def plan(target: Target, files: Mapping[str, File], before: Receipt | None = None) -> list[PlannedFile]:
     """What `push` would do with each file now, without doing it; sizes in bytes, ordered by path."""
-    hub = HubClient(target.endpoint, target.token, retry_policy)
+    hub = target.hub
     repo = hub.call(f"looking at {target.repo_id}", lambda: hub.repo_state(target.repo_id))
-    remote = repo.files if repo else {}
-    files, edited = _local_files(config), False
+    remote, edited = repo.files if repo else {}, False
     if repo:
-        files, merged = hub.call("reading README.md", lambda: merged_files(hub, target, files, repo))
+        files, merged = hub.call("reading README.md", lambda: merged_files(target, files, repo))
         edited = bool(merged.conflicts)
 
     def state(path: str, file: File) -> str:
@@ -92,14 +63,12 @@ def plan(
     return sorted([*planned, *(PlannedFile(path, remote[path].size, "deleted") for path in left)])
 
 
-def remote_is_current(target: Target, receipt: Receipt, retry_policy: RetryPolicy = RETRY_POLICY) -> bool:
+def remote_is_current(target: Target, receipt: Receipt) -> bool:
     """Whether the Hub still holds what the receipt says: the same commit, or a later one with the same files.
 
-    False also when the repository is gone or is another one. Raises HubError when the Hub cannot be asked.
+    False also when the repository is gone. Raises HubError when the Hub cannot be asked.
     """
-    if receipt.repo_id != target.repo_id or receipt.is_local != target.is_local:
-        return False
-    hub = HubClient(target.endpoint, target.token, retry_policy)
+    hub = target.hub
     repo = hub.call(f"looking at {target.repo_id}", lambda: hub.repo_state(target.repo_id))
     if repo is None or repo.head == receipt.commit:
         return repo is not None
@@ -120,24 +89,8 @@ def refuse_a_substitute(config: Config, target: Target, training: Training) -> N
         )
 
 
-def _local_files(config: Config) -> dict[str, File]:
-    """Every file under model/ by its path in the repository."""
-    folder = config.run_dir / MODEL_DIR
-    paths = {file.relative_to(folder): file for file in sorted(folder.rglob("*")) if file.is_file()}
-    files = {
-        path.as_posix(): File.of(file)
-        for path, file in paths.items()
-        if not any(part.startswith(".") and part != _PUBLISHED_THOUGH_HIDDEN for part in path.parts)
-    }
-    if README not in files or not any(path.endswith(".safetensors") for path in files):
-        raise PublisherError(
-            f"{folder} holds no model with a card yet.", "Run the whole pipeline: hub-publisher publish"
-        )
-    return files
-
-
 def _of_this_repository(receipt: Receipt | None, target: Target) -> Receipt | None:
     """The receipt, when it is of a push to this very repository."""
-    if receipt is None or receipt.repo_id != target.repo_id or receipt.is_local != target.is_local:
+    if receipt is None or (receipt.repo_id, receipt.is_local) != (target.repo_id, target.is_local):
         return None
     return receipt if target.is_local or receipt.endpoint == target.endpoint else None

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils.sha import git_hash
 
 from hub_publisher.errors import HubError
-from hub_publisher.hub.client import HubClient, Operation, RemoteFile, RemoteRepo
+from hub_publisher.hub.client import Operation, RemoteRepo
 from hub_publisher.hub.target import Target
 from hub_publisher.readme.merge import Merged, front_matter_of, merge
 from hub_publisher.readme.validate import check_metadata
-from hub_publisher.system.files import sha256_of
 
 README = "README.md"
 MANIFEST = "manifest.json"
@@ -39,27 +39,18 @@ class File:
     sha256: str
 
     @classmethod
-    def of(cls, content: Path | bytes) -> "File":
-        if isinstance(content, bytes):
-            return cls(content, len(content), hashlib.sha256(content).hexdigest())
-        return cls(content, content.stat().st_size, sha256_of(content))
+    def of(cls, content: bytes) -> "File":
+        return cls(content, len(content), hashlib.sha256(content).hexdigest())
 
     def read(self) -> bytes:
         """All of its bytes."""
         return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
 
-    def is_same_as(self, remote: RemoteFile | None) -> bool:
-        """Whether the Hub lists exactly this content."""
-        if remote is None or remote.size != self.size:
-            return False
-        if remote.sha256 is not None:
-            return remote.sha256 == self.sha256
-        return remote.git_sha1 == git_hash(self.read())
-
-    def addition(self, path: str) -> CommitOperationAdd:
-        """The operation that puts it at `path`: always a new one, as huggingface_hub keeps in it what it saw."""
-        content = self.content if isinstance(self.content, bytes) else str(self.content)
-        return CommitOperationAdd(path_in_repo=path, path_or_fileobj=content)
+    def is_same_as(self, remote: RepoFile | None) -> bool:
+        """Whether the Hub lists exactly this content: by its SHA-256 where it is stored as LFS or Xet."""
+        if remote is not None and remote.lfs is not None:
+            return remote.lfs.sha256 == self.sha256
+        return remote is not None and remote.blob_id == git_hash(self.read())
 
 
 @dataclass(frozen=True)
@@ -74,7 +65,6 @@ class Sent:
 
 
 def send(
-    hub: HubClient,
     target: Target,
     files: Mapping[str, File],
     formerly: Collection[str],
@@ -86,64 +76,57 @@ def send(
     Files that others put there stay. Every hash is compared with what the Hub then lists. Raises HubError, with
     nothing changed, when README.md was edited inside our regions and `create_pr` is False.
     """
-    repo = _ensured(hub, target)
+    hub, repo_id = target.hub, target.repo_id
+    if hub.call(f"looking at {repo_id}", lambda: hub.repo_state(repo_id)) is None:
+        hub.call(f"creating {repo_id}", lambda: hub.create(repo_id, target.private))
 
     def make_equal() -> Sent:
-        main = hub.repo_state(target.repo_id) or repo
-        wanted, merged = merged_files(hub, target, files, main)
+        main = _required(hub.repo_state(repo_id), target)
+        wanted, merged = merged_files(target, files, main)
         if merged.conflicts and not create_pr:
             raise _edited(target, merged)
         check_metadata(front_matter_of(merged.content.decode())[0])
         notes = (*(f"kept {line}" for line in merged.kept), *(f"repaired: {line}" for line in merged.repairs))
         changes = operations(wanted, main.files, formerly)
         words = message or _message(changes, main)
+        there, pull_request, branch = main, None, None
         if create_pr and changes and any(path in main.files for path in wanted):
-            number, commit = _propose(hub, target, wanted, formerly, words)
-            return Sent(commit, main.private, wanted, notes, number)
-        commit = hub.commit(target.repo_id, changes, main.head, words) if changes else main.head
-        return Sent(commit, main.private, wanted, notes)
+            pull_request = hub.pull_request(repo_id, PULL_REQUEST_TITLE, _PULL_REQUEST_TEXT)
+            branch = f"refs/pr/{pull_request}"
+            there = _required(hub.repo_state(repo_id, branch), target)
+            changes = operations(wanted, there.files, formerly)
+        commit = hub.commit(repo_id, changes, there.head, words, branch) if changes else there.head
+        return Sent(commit, main.private, wanted, notes, pull_request)
 
     seconds = hub.retry_policy.seconds_for(sum(file.size for file in files.values()))
-    sent = hub.call(f"publishing {target.repo_id}", make_equal, seconds)
-    published = hub.call("reading back what was published", lambda: hub.tree(target.repo_id, sent.commit))
-    _compare(sent.files, published, target)
+    sent = hub.call(f"publishing {repo_id}", make_equal, seconds)
+    published = hub.call("reading back what was published", lambda: hub.tree(repo_id, sent.commit))
+    if wrong := [path for path, file in sent.files.items() if not file.is_same_as(published.get(path))]:
+        raise HubError(
+            f"{target.url} does not hold what was sent: {', '.join(wrong)} differs from the local file.",
+            "Run the same command again; if it stays so, look at the repository's history for other writers.",
+        )
     return sent
 
 
-def merged_files(
-    hub: HubClient, target: Target, files: Mapping[str, File], repo: RemoteRepo
-) -> tuple[dict[str, File], Merged]:
+def merged_files(target: Target, files: Mapping[str, File], repo: RemoteRepo) -> tuple[dict[str, File], Merged]:
     """`files` with README.md merged into the one that the repository holds."""
-    there = hub.read(target.repo_id, README, repo.head) if README in repo.files else None
-    front_matter, regions = _published_before(hub, target, repo)
+    there = target.hub.read(target.repo_id, README, repo.head) if README in repo.files else None
+    front_matter, regions = _published_before(target, repo)
     merged = merge(there, files[README].read().decode(), front_matter, regions)
     return {**files, README: File.of(merged.content)}, merged
 
 
-def operations(
-    files: Mapping[str, File], remote: Mapping[str, RemoteFile], formerly: Collection[str]
-) -> list[Operation]:
-    """What a commit must do so that the remote files become ours."""
-    additions = [file.addition(path) for path, file in files.items() if not file.is_same_as(remote.get(path))]
+def operations(files: Mapping[str, File], remote: Mapping[str, RepoFile], formerly: Collection[str]) -> list[Operation]:
+    """What a commit must do so that the remote files become ours: always new ones, in which huggingface_hub notes."""
+    changed = [(path, file.content) for path, file in files.items() if not file.is_same_as(remote.get(path))]
+    additions = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=content) for path, content in changed]
     return [*additions, *(CommitOperationDelete(path_in_repo=path) for path in gone(files, remote, formerly))]
 
 
-def gone(files: Mapping[str, File], remote: Mapping[str, RemoteFile], formerly: Collection[str]) -> list[str]:
+def gone(files: Mapping[str, File], remote: Mapping[str, RepoFile], formerly: Collection[str]) -> list[str]:
     """Paths that were ours, are still there, and are ours no more."""
     return sorted(path for path in formerly if path in remote and path not in files)
-
-
-def _propose(
-    hub: HubClient, target: Target, wanted: dict[str, File], formerly: Collection[str], message: str
-) -> tuple[int, str]:
-    """The pull request's number and its head, which holds `wanted`. An open one of ours is gone on with."""
-    number = hub.pull_request(target.repo_id, PULL_REQUEST_TITLE, _PULL_REQUEST_TEXT)
-    branch = f"refs/pr/{number}"
-    now = hub.repo_state(target.repo_id, branch)
-    if now is None:
-        raise HubError(f"Pull request {number} of {target.url} was opened and is not there.", "Run it again.")
-    changes = operations(wanted, now.files, formerly)
-    return number, hub.commit(target.repo_id, changes, now.head, message, branch) if changes else now.head
 
 
 def _edited(target: Target, merged: Merged) -> HubError:
@@ -154,26 +137,19 @@ def _edited(target: Target, merged: Merged) -> HubError:
     )
 
 
-def _published_before(
-    hub: HubClient, target: Target, repo: RemoteRepo
-) -> tuple[dict[str, Any], dict[str, str]] | tuple[None, None]:
+def _published_before(target: Target, repo: RemoteRepo) -> tuple[dict[str, Any], dict[str, str]] | tuple[None, None]:
     """The front matter and the hashes of the regions that we published last, as the repository's manifest tells."""
     if MANIFEST not in repo.files:
         return None, None
     try:
-        manifest = json.loads(hub.read(target.repo_id, MANIFEST, repo.head))
+        manifest = json.loads(target.hub.read(target.repo_id, MANIFEST, repo.head))
         return dict(manifest["front_matter"]), dict(manifest["regions"])
     except (ValueError, KeyError, TypeError):  # somebody else's file of that name
         return None, None
 
 
-def _ensured(hub: HubClient, target: Target) -> RemoteRepo:
-    """The repository, created where there was none. Never a public one in place of a private one."""
-    looking = f"looking at {target.repo_id}"
-    repo = hub.call(looking, lambda: hub.repo_state(target.repo_id))
-    if repo is None:
-        hub.call(f"creating {target.repo_id}", lambda: hub.create(target.repo_id, target.private))
-        repo = hub.call(looking, lambda: hub.repo_state(target.repo_id))
+def _required(repo: RemoteRepo | None, target: Target) -> RemoteRepo:
+    """The repository or pull request that was there or was created. Never a public one in place of a private one."""
     if repo is None:
         raise HubError(f"{target.url} was created and is not there.", "Run the same command again.")
     if target.private and not repo.private:
@@ -189,12 +165,3 @@ def _message(changes: list[Operation], repo: RemoteRepo) -> str:
         return "Publish the model and its card"
     has_weights = any(change.path_in_repo.endswith(".safetensors") for change in changes)
     return "Update the model and its card" if has_weights else "Update the card"
-
-
-def _compare(files: dict[str, File], published: dict[str, RemoteFile], target: Target) -> None:
-    wrong = [path for path, file in files.items() if not file.is_same_as(published.get(path))]
-    if wrong:
-        raise HubError(
-            f"{target.url} does not hold what was sent: {', '.join(wrong)} differs from the local file.",
-            "Run the same command again; if it stays so, look at the repository's history for other writers.",
-        )

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from huggingface_hub import get_token
@@ -13,22 +13,25 @@ from huggingface_hub.errors import OIDCError
 from hub_publisher import localhub
 from hub_publisher.config import HUGGING_FACE, LOCAL, Config
 from hub_publisher.errors import HubError, UsageError
-from hub_publisher.hub.client import RETRY_POLICY, HubClient, RetryPolicy
+from hub_publisher.hub.client import HubClient
 
 LOCAL_NAMESPACE = "huggingtweets"
+_NUM_ATTEMPTS = 3  # before any work, when nothing is lost by giving up
 
 
 @dataclass(frozen=True)
 class Target:
     """Where the model goes. `private` is what the repository is, or will be when it does not exist yet."""
 
-    endpoint: str
+    hub: HubClient
     is_local: bool
-    token: str = field(repr=False)
-    user: str
     repo_id: str
     private: bool
-    exists: bool = False
+
+    @property
+    def endpoint(self) -> str:
+        """The Hub's address, without a slash at its end."""
+        return self.hub.endpoint
 
     @property
     def url(self) -> str:
@@ -38,40 +41,32 @@ class Target:
     @property
     def place(self) -> str:
         """ "local", or the endpoint: a local Hub may have another port than last time."""
-        return "local" if self.is_local else self.endpoint
-
-    @property
-    def visibility(self) -> str:
-        """ "public" or "private"."""
-        return "private" if self.private else "public"
+        return LOCAL if self.is_local else self.endpoint
 
 
-class Hub(NamedTuple):
-    """Where a Hub answers, and the token for it."""
-
-    endpoint: str
-    token: str | None
-    is_local: bool
+def visibility(private: bool) -> str:
+    """ "public" or "private"."""
+    return "private" if private else "public"
 
 
 @contextmanager
-def open_hub(config: Config) -> Iterator[Hub]:
+def open_hub(config: Config) -> Iterator[HubClient]:
     """The Hub on the network, or the embedded one, served for as long as this lasts."""
     where = choose_hub(config)
     if where != LOCAL:
-        yield Hub(where, find_token(), is_local=False)
+        yield HubClient(where, find_token())
         return
     # A proxy that the network needs must not be asked for the server in the next process.
     os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
     with localhub.start(config.hub_dir) as hub:
-        yield Hub(hub.url, hub.token, is_local=True)
+        yield HubClient(hub.url, hub.token)
 
 
 @contextmanager
 def open_target(config: Config) -> Iterator[Target]:
     """Where to publish, checked: the Hub is there and this token may write."""
     with open_hub(config) as hub:
-        yield preflight(config, *hub)
+        yield preflight(config, hub, choose_hub(config) == LOCAL)
 
 
 def choose_hub(config: Config) -> str:
@@ -98,34 +93,30 @@ def find_token() -> str | None:
         raise HubError(f"The keyless login to the Hub failed: {error}", "Unset HF_OIDC_RESOURCE.") from error
 
 
-def preflight(
-    config: Config, endpoint: str, token: str | None, is_local: bool, retry_policy: RetryPolicy = RETRY_POLICY
-) -> Target:
+def preflight(config: Config, hub: HubClient, is_local: bool) -> Target:
     """The target, once the Hub has said that this token may publish there. Changes nothing.
 
     Raises HubError when the Hub is down, rejects the token, or the token may not write to the namespace; and
     when a private repository is asked for in place of one that is public.
     """
-    if not token:
+    if not hub.token:
         raise HubError(
-            f"Publishing to {endpoint} needs a token and there is none.",
+            f"Publishing to {hub.endpoint} needs a token and there is none.",
             "Log in with `hf auth login`, or publish to the embedded Hub with --hub local.",
         )
-    hub = HubClient(endpoint, token, replace(retry_policy, num_attempts=min(3, retry_policy.num_attempts)))
-    me = hub.call("asking whose token this is", hub.whoami)
+    me = hub.call("asking whose token this is", hub.api.whoami, most_attempts=_NUM_ATTEMPTS)
     namespace = config.namespace or (LOCAL_NAMESPACE if is_local else me["name"])
     if not is_local:
         namespace = _own_namespace(me, namespace)
     repo_id = f"{namespace}/{config.name}"
-    _check_may_write(me, repo_id, endpoint)
-    repo = hub.call(f"looking at {repo_id}", lambda: hub.repo_state(repo_id))
+    _check_may_write(me, repo_id, hub.endpoint)
+    repo = hub.call(f"looking at {repo_id}", lambda: hub.repo_state(repo_id), most_attempts=_NUM_ATTEMPTS)
     if repo is not None and config.private and not repo.private:
         raise HubError(
             f"{repo_id} is public already, and a private repository was asked for.",
-            f"Make it private at {endpoint}/{repo_id}/settings, leave out --private, or choose --repo-name.",
+            f"Make it private at {hub.endpoint}/{repo_id}/settings, leave out --private, or choose --repo-name.",
         )
-    private = config.private if repo is None else repo.private
-    return Target(endpoint, is_local, token, me["name"], repo_id, private, exists=repo is not None)
+    return Target(hub, is_local, repo_id, private=repo.private if repo else config.private)
 
 
 def _checked_url(url: str) -> str:

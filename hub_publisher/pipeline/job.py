@@ -10,23 +10,22 @@ from hub_publisher.config import LOCAL, Config
 from hub_publisher.hub.target import Target, choose_hub
 from hub_publisher.model import base_model
 from hub_publisher.model.base_model import ResolvedBaseModel
-from hub_publisher.records import RECORDS, StageRecord
+from hub_publisher.records import StageRecord
 from hub_publisher.system.files import read_record
-from hub_publisher.tracking.records import Tracking
+from hub_publisher.tracking import current
 
 Say = Callable[[str], None]
 R = TypeVar("R", bound=StageRecord)
-STAGE_OF: dict[type[StageRecord], str] = {}  # filled by the table of stages
 
 
 class Job:
     """A configuration, where it publishes, who is told, and the records made or found so far."""
 
-    def __init__(self, config: Config, target: Target | None = None, say: Say = lambda line: None) -> None:
-        self.config = config
-        self.say = say
-        self.create_pr = False
-        self.tracking: Tracking | None = None
+    def __init__(
+        self, config: Config, target: Target | None = None, say: Say = lambda line: None, create_pr: bool = False
+    ) -> None:
+        self.config, self.say, self.create_pr = config, say, create_pr
+        self.tracking = current(config)
         self.while_training: Callable[[], AbstractContextManager[object]] = nullcontext
         self.records: dict[str, StageRecord] = {}
         self._target = target
@@ -49,20 +48,12 @@ class Job:
 
     def get(self, kind: type[R]) -> R:
         """The record of this kind that the stage is to read."""
-        record = self.records[STAGE_OF[kind]]
-        assert isinstance(record, kind)
-        return record
+        return next(record for record in self.records.values() if isinstance(record, kind))
 
     def before(self, kind: type[R]) -> R | None:
         """The record of this kind that lies on disk, of whatever settings; None without one that can be read."""
-        return read_record(self.path(STAGE_OF[kind]), kind)
+        return read_record(self.path(kind), kind)
 
-    def path(self, stage: str) -> Path:
-        """Where the record of `stage` is."""
-        return self.config.run_dir / RECORDS[stage]
-
-
-def again(config: Config, stage: str) -> str:
-    """What to type to do a stage."""
-    name = f" --repo-name {config.repo_name}" if config.repo_name else ""
-    return f"hub-publisher {stage} {config.handle}{name}"
+    def path(self, kind: type[StageRecord]) -> Path:
+        """Where the record of this kind is."""
+        return self.config.run_dir / kind.file

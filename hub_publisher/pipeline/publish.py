@@ -1,12 +1,12 @@
-"""publish(config): every stage in order, each skipped when it is done, and Weights & Biases beside them.
+"""publish(config): every stage of the table in order, each skipped when it is done, and W&B beside them."""
 
-fetch -> curate -> finetune -> evaluate -> snippet -> card -> push -> loadback
-"""
-
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import singledispatchmethod
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -14,24 +14,20 @@ from hub_publisher import sources, tracking
 from hub_publisher.config import Config, deciding
 from hub_publisher.errors import PublisherError
 from hub_publisher.hub import providers
-from hub_publisher.hub.target import open_target
-from hub_publisher.pipeline.job import STAGE_OF, Job, Say
-from hub_publisher.pipeline.runner import Runner, forget
+from hub_publisher.hub.target import open_target, visibility
+from hub_publisher.pipeline.job import Job, Say
+from hub_publisher.pipeline.runner import Runner, following, void
+from hub_publisher.pipeline.stages import BY_NAME, STAGES
 from hub_publisher.records import (
-    BaseModelInfo,
-    Card,
     Curation,
     Evaluation,
     LoadBack,
     Receipt,
-    Snippet,
     StageRecord,
     Timeline,
     Training,
 )
 from hub_publisher.tracking.records import Tracking
-
-R = TypeVar("R", bound=StageRecord)
 
 
 class Publication(NamedTuple):
@@ -53,100 +49,127 @@ def publish(
     With `create_pr` what changes is proposed as a pull request. Raises PublisherError; calling it again goes on where
     it stopped.
     """
+    forced = following(force)
     with alone(config), open_target(config) as target:
         tracking.check_others(config)
-        if force:
-            forget(config, force)
+        for stage in forced:
+            void(config, stage)
+        return _Story(Job(config, target, say, create_pr)).told()
+
+
+def plan(config: Config, say: Say = lambda line: None, force: str | None = None) -> list[tuple[str, str]]:
+    """What `publish` would do: ("curate", "up to date" or "to do") for every stage, in order. Writes nothing.
+
+    The target is asked whether it would take the model, and the posts are read, into a folder that goes away.
+    """
+    forced = following(force)
+    with open_target(config) as target, tempfile.TemporaryDirectory() as scratch:
+        tracking.check_others(config)
         job = Job(config, target, say)
-        job.create_pr = create_pr
-        return _Story(job).told()
+        runner = Runner(job)
+        announce_place(job)
+        timeline = runner.found(BY_NAME["fetch"])
+        if not isinstance(timeline, Timeline):
+            timeline = sources.fetch(replace(config, runs_dir=Path(scratch)))
+        announce_inputs(job, timeline, tracking.decide(config, save=False), config.base_model)
+        for stage in STAGES:
+            record = None if stage in forced else runner.found(stage)
+            if record is None:
+                break
+            job.records[stage.name] = record
+        return [(stage.name, "up to date" if stage.name in job.records else "to do") for stage in STAGES]
 
 
 class _Story:
-    """One publication from its posts to its first reader."""
+    """One publication from its posts to its first reader, and what is said and tracked on the way."""
+
+    tracked: Tracking  # known once the posts are there
+    run: tracking.Run  # open from the curation to the push
 
     def __init__(self, job: Job) -> None:
-        self.job, self.config, self.say = job, job.config, job.say
-        self.runner = Runner(job)
+        self.job, self.config = job, job.config
+        self.until_published = ExitStack()
 
     def told(self) -> Publication:
+        """Every stage in order; one of which nothing special is to be said needs no line here."""
         announce_place(self.job)
-        timeline = self.do(Timeline)
-        tracked = tracking.decide(self.config)
-        announce_inputs(self.job, timeline, tracked, _known_base(self.job))
-        curation = self.do(Curation)
-        self._tell_kept(curation)
-        timeline = sources.with_posts(self.config.run_dir, timeline)
-        tracked = tracking.record_preprocess(self.config, tracked, timeline, curation, self._warn)
-        with tracking.open_run(self.config, tracked, "train", settings(self.config, curation)) as run:
-            self._train_and_publish(run, curation, tracked)
-        for warning in run.warnings:
+        runner = Runner(self.job, STAGES)
+        with self.until_published:
+            for stage in STAGES:
+                self.after(runner.run(stage.name))
+        found = self.job.get
+        return Publication(self._receipt(), found(LoadBack), found(Curation), found(Training), found(Evaluation))
+
+    @singledispatchmethod
+    def after(self, record: StageRecord) -> None:
+        """Say and track what a stage found out."""
+
+    @after.register
+    def _(self, timeline: Timeline) -> None:
+        self.tracked = tracking.decide(self.config)
+        announce_inputs(self.job, timeline, self.tracked, _known_base(self.job))
+
+    @after.register
+    def _(self, curation: Curation) -> None:
+        kept = curation.num_train + curation.num_heldout
+        downloaded = sum(account.num_downloaded for account in curation.accounts)
+        self._say(f"{kept:,} of {downloaded:,} posts kept, {curation.num_heldout:,} of them held out")
+        for note in curation.notes:
+            self._say(f"note: {note}")
+        timeline = sources.with_posts(self.config.run_dir, self.job.get(Timeline))
+        tracked = tracking.record_preprocess(self.config, self.tracked, timeline, curation, self._warn)
+        train = tracking.open_run(self.config, tracked, "train", settings(self.config, curation))
+        self.run = self.until_published.enter_context(train)
+        self.job.while_training = lambda: _followed(self.config, curation, self.run)
+
+    @after.register
+    def _(self, training: Training) -> None:
+        tracking.record_inputs(self.run, self.config, training)
+        self.job.tracking = tracking.current(self.config, self.tracked)
+
+    @after.register
+    def _(self, evaluation: Evaluation) -> None:
+        base, tuned = evaluation.base, evaluation.tuned
+        self._say(
+            f"held-out perplexity {base.perplexity:.1f} -> {tuned.perplexity:.1f}, "
+            f"bits per byte {base.bits_per_byte:.3f} -> {tuned.bits_per_byte:.3f} (base -> tuned)"
+        )
+
+    @after.register
+    def _(self, receipt: Receipt) -> None:
+        target = self.job.target
+        for note in receipt.notes:
+            self._say(f"README.md: {note}")
+        if receipt.pull_request:
+            self._say(f"proposed as {target.url}/discussions/{receipt.pull_request}; main is as it was")
+        if not target.is_local:  # the local Hub serves every model itself
+            for line in providers.inference_status(target.hub, receipt.repo_id).splitlines():
+                self._say(line)
+        tracking.record_publication(self.run, self.job.get(Evaluation), self.config, self._receipt())
+        self.until_published.close()
+        for warning in self.run.warnings:
             self._warn(warning)
         if left := tracking.remainder(self.config):
-            self.say(f"      note: {left}")
-        loaded = self.do(LoadBack)
-        return Publication(self._receipt(), loaded, curation, self.job.get(Training), self.job.get(Evaluation))
-
-    def _train_and_publish(self, run: tracking.Run, curation: Curation, tracked: Tracking) -> None:
-        self.job.while_training = lambda: _followed(self.config, curation, run)
-        training = self.do(Training)
-        tracking.record_inputs(run, self.config, training)
-        evaluation = self.do(Evaluation)
-        self._tell_metrics(evaluation)
-        self.do(Snippet)
-        self.job.tracking = tracking.current(self.config) or tracked
-        self.do(Card)
-        self.do(Receipt)
-        receipt = self._receipt()
-        for line in _about(self.job, receipt):
-            self.say(f"      {line}")
-        tracking.record_publication(run, evaluation, self.config, receipt)
-
-    def do(self, kind: type[R]) -> R:
-        """The record of this kind, done or found done."""
-        self.runner.run(STAGE_OF[kind])
-        return self.job.get(kind)
+            self._say(f"note: {left}")
 
     def _receipt(self) -> Receipt:
         """A local Hub may have another port than last time."""
         target = self.job.target
         return self.job.get(Receipt).model_copy(update={"endpoint": target.endpoint, "url": target.url})
 
+    def _say(self, line: str) -> None:
+        self.job.say(f"      {line}")
+
     def _warn(self, line: str) -> None:
-        self.say(f"      warning: {line}")
-
-    def _tell_kept(self, curation: Curation) -> None:
-        kept = curation.num_train + curation.num_heldout
-        downloaded = sum(account.num_downloaded for account in curation.accounts)
-        self.say(f"      {kept:,} of {downloaded:,} posts kept, {curation.num_heldout:,} of them held out")
-        for note in curation.notes:
-            self.say(f"      note: {note}")
-
-    def _tell_metrics(self, evaluation: Evaluation) -> None:
-        base, tuned = evaluation.base, evaluation.tuned
-        self.say(
-            f"      held-out perplexity {base.perplexity:.1f} -> {tuned.perplexity:.1f}, "
-            f"bits per byte {base.bits_per_byte:.3f} -> {tuned.bits_per_byte:.3f} (base -> tuned)"
-        )
+        self._say(f"warning: {line}")
 
 
 @contextmanager
 def _followed(config: Config, curation: Curation, run: tracking.Run) -> Iterator[None]:
     """The training log goes to every tracker while training writes it."""
-    log = config.run_dir / tracking.TRAINING_LOG
-    with ExitStack() as stack:
-        stack.enter_context(tracking.follow(run, log))
-        stack.enter_context(tracking.follow_elsewhere(config, settings(config, curation), log, run.warnings))
+    log, told = config.run_dir / tracking.TRAINING_LOG, settings(config, curation)
+    with tracking.follow(run, log), tracking.follow_elsewhere(config, told, log, run.warnings):
         yield
-
-
-def _about(job: Job, receipt: Receipt) -> Iterator[str]:
-    """What the reader of the output should know of a push."""
-    yield from (f"README.md: {note}" for note in receipt.notes)
-    if receipt.pull_request:
-        yield f"proposed as {job.target.url}/discussions/{receipt.pull_request}; main is as it was"
-    if not job.target.is_local:  # the local Hub serves every model itself
-        yield from providers.inference_status(job.target, receipt).splitlines()
 
 
 def announce_place(job: Job) -> None:
@@ -155,7 +178,7 @@ def announce_place(job: Job) -> None:
     where = f"the local Hub at {target.endpoint}" if target.is_local else target.endpoint
     say(f"Publishing @{job.config.handle}")
     say(f"  target      {where}")
-    say(f"  repository  {target.repo_id} ({target.visibility})")
+    say(f"  repository  {target.repo_id} ({visibility(target.private)})")
 
 
 def announce_inputs(job: Job, timeline: Timeline, tracked: Tracking, base: str) -> None:
@@ -170,10 +193,9 @@ def announce_inputs(job: Job, timeline: Timeline, tracked: Tracking, base: str) 
 
 def settings(config: Config, curation: Curation) -> dict[str, object]:
     """What the tracker's train run is configured with, and what makes it another run when it changes."""
-    is_folder = Path(config.base_model).is_dir()
     return {
         **{name: getattr(config, name) for name in deciding("finetune")},
-        "base_model": "a local folder" if is_folder else config.base_model,
+        "base_model": "a local folder" if Path(config.base_model).is_dir() else config.base_model,
         "num_train_posts": curation.num_train,
         "num_heldout_posts": curation.num_heldout,
         "posts_sha256": curation.posts_sha256,
@@ -181,14 +203,10 @@ def settings(config: Config, curation: Curation) -> dict[str, object]:
 
 
 def _known_base(job: Job) -> str:
-    """The base model in words: of the training that is on disk, or resolved now."""
+    """The base model in words: of the training that is on disk, or resolved now; with what it stands in for."""
     training = job.before(Training)
-    known = training is not None and training.base_model.requested == job.config.base_model
-    return describe_base(training.base_model if known and training else job.base.record)
-
-
-def describe_base(base: BaseModelInfo) -> str:
-    """The base model in words, with what it stands in for."""
+    known = training and training.base_model
+    base = known if known and known.requested == job.config.base_model else job.base.record
     name = base.hub_id or base.requested
     if base.substituted_for:
         return f"{name} (bundled), because {base.substituted_for} is neither cached nor reachable"

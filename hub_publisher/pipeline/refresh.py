@@ -12,7 +12,7 @@ from hub_publisher.card.manifest import MANIFEST, Manifest, parse
 from hub_publisher.card.metadata import AVATAR
 from hub_publisher.config import Config
 from hub_publisher.errors import HubError, UsageError
-from hub_publisher.hub.client import RETRY_POLICY, HubClient, RemoteRepo, RetryPolicy
+from hub_publisher.hub.client import HubClient, RemoteRepo
 from hub_publisher.hub.repository import File, Sent, send
 from hub_publisher.hub.target import Target
 
@@ -38,16 +38,16 @@ def config_for(repo_id: str, **settings: Any) -> Config:
     return Config(handle="repository", namespace=namespace, repo_name=name, **settings)
 
 
-def refresh(config: Config, target: Target, retry_policy: RetryPolicy = RETRY_POLICY, create_pr: bool = False) -> Sent:
+def refresh(config: Config, target: Target, create_pr: bool = False) -> Sent:
     """Render the card that `target` holds again and publish what is different, in one commit or none.
 
     `config` may name a template and state anew what RESTATED lists. Weights are neither read nor sent. Raises
     HubError when the repository has no manifest that this version reads, or its README.md was edited in our regions.
     """
-    hub = HubClient(target.endpoint, target.token, retry_policy)
     restated = {name: value for name in RESTATED if (value := getattr(config, name)) is not None}
-    files, own = render(hub, read_published(hub, target.repo_id), restated, config.template)
-    return send(hub, target, {path: File.of(content) for path, content in files.items()}, own, MESSAGE, create_pr)
+    published = read_published(target.hub, target.repo_id)
+    files, own = render(target.hub, published, restated, config.template)
+    return send(target, {path: File.of(content) for path, content in files.items()}, own, MESSAGE, create_pr)
 
 
 def render(
@@ -66,9 +66,7 @@ def render(
 
 def read_published(hub: HubClient, repo_id: str) -> Published:
     """The repository and its manifest. Raises HubError when either is not there."""
-    repo = hub.call(f"looking at {repo_id}", lambda: hub.repo_state(repo_id))
-    if repo is None:
-        raise HubError(f"There is no {repo_id} at {hub.endpoint}, or this token may not see it.", "Check its name.")
+    repo = required(hub, repo_id)
     if MANIFEST not in repo.files:
         raise HubError(
             f"{repo_id} has no {MANIFEST}: it was not published by hub_publisher, or by an early version.",
@@ -76,3 +74,11 @@ def read_published(hub: HubClient, repo_id: str) -> Published:
         )
     content = hub.call(f"reading {MANIFEST}", lambda: hub.read(repo_id, MANIFEST, repo.head))
     return Published(repo_id, repo, parse(content, repo_id))
+
+
+def required(hub: HubClient, repo_id: str) -> RemoteRepo:
+    """The repository. Raises HubError when there is none."""
+    repo = hub.call(f"looking at {repo_id}", lambda: hub.repo_state(repo_id))
+    if repo is None:
+        raise HubError(f"There is no {repo_id} at {hub.endpoint}, or this token may not see it.", "Check its name.")
+    return repo

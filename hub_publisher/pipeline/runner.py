@@ -8,9 +8,9 @@ the stage that owns it.
 import time
 from collections.abc import Sequence
 
-from hub_publisher.config import DEFAULTS, Config
-from hub_publisher.errors import PublisherError
-from hub_publisher.pipeline.job import Job, again
+from hub_publisher.config import DEFAULTS, Config, deciding
+from hub_publisher.errors import PublisherError, UsageError
+from hub_publisher.pipeline.job import Job
 from hub_publisher.pipeline.stages import STAGES, Stage
 from hub_publisher.records import Output, StageRecord
 from hub_publisher.system.files import fingerprint, is_whole, output_of, read_record, write_record
@@ -47,27 +47,29 @@ class Runner:
         expected = self.expected(stage)
         void(self.job.config, stage)
         made = stage.work(self.job)
-        settings = {key: value for key in stage.settings if (value := getattr(self.job.config, key)) != DEFAULTS[key]}
-        record = made.model_copy(
-            update={"fingerprint": expected, "settings": settings, "outputs": self._outputs(stage)}
-        )
-        write_record(self.job.path(name), record)
+        config = self.job.config
+        settings = {key: value for key in deciding(name) if (value := getattr(config, key)) != DEFAULTS[key]}
+        left = {"fingerprint": expected, "settings": settings, "outputs": self._outputs(stage)}
+        record = made.model_copy(update=left)
+        write_record(self.job.path(stage.record), record)
         self.job.records[name] = record
         stage.after(self.job)
         return record
 
     def found(self, stage: Stage) -> StageRecord | None:
         """The record on disk, when it is of these settings and inputs and all that it vouches for is whole."""
-        record = read_record(self.job.path(stage.name), stage.record)
+        record = self.job.before(stage.record)
         if record is None or record.fingerprint != self.expected(stage) or self.damaged(record):
             return None
         return record if stage.is_current(self.job, record) else None
 
     def existing(self, name: str) -> StageRecord:
         """The record that a stage left, of whatever settings. PublisherError without one, or when a file is damaged."""
-        record = read_record(self.job.path(name), self.stages[name].record)
+        kind = self.stages[name].record
+        record = self.job.before(kind)
         if record is None or record.fingerprint == VOID:
-            raise missing(self.job.config, name)
+            config = self.job.config
+            raise PublisherError(f"There is no {kind.file} in {config.run_dir}.", f"Run first: {again(config, name)}")
         if wrong := self.damaged(record):
             raise PublisherError(
                 f"{self.job.config.run_dir / wrong[0]} is missing or is not the file that `{name}` left.",
@@ -75,15 +77,24 @@ class Runner:
             )
         return record
 
+    def read_inputs(self, name: str) -> None:
+        """Take the records that a stage reads from, and those that these were made from, as they lie on disk."""
+        needed = set(self.stages[name].inputs)
+        for stage in reversed(self.stages.values()):
+            if stage.name in needed:
+                needed |= set(stage.inputs)
+        for read in self.stages:
+            if read in needed:
+                self.job.records[read] = self.existing(read)
+
     def run_alone(self, name: str) -> StageRecord:
         """Do one stage from the records that the stages before it left."""
-        for read in self._all_inputs(name):
-            self.job.records[read] = self.existing(read)
+        self.read_inputs(name)
         return self.do(name)
 
     def expected(self, stage: Stage) -> str:
         """The fingerprint that the stage's record has when it is done for this job."""
-        settings = {name: getattr(self.job.config, name) for name in sorted(stage.settings)}
+        settings = {name: getattr(self.job.config, name) for name in sorted(deciding(stage.name))}
         inputs = [self._identity(read) for read in stage.reads]
         return fingerprint(stage.name, stage.version, settings, inputs, stage.state(self.job))
 
@@ -96,14 +107,6 @@ class Runner:
         name, _, file = read.partition(":")
         record = self.job.records[name]
         return record.outputs[file].sha256 if file else record.fingerprint
-
-    def _all_inputs(self, name: str) -> list[str]:
-        """The stages that this one reads from, and those that these read from, in the order of the table."""
-        needed = set(self.stages[name].inputs)
-        for stage in reversed(self.stages.values()):
-            if stage.name in needed:
-                needed |= set(stage.inputs)
-        return [stage for stage in self.stages if stage in needed]
 
     def _outputs(self, stage: Stage) -> dict[str, Output]:
         folder = self.job.config.run_dir
@@ -126,7 +129,7 @@ class Runner:
 
 def void(config: Config, stage: Stage) -> None:
     """Let the stage be done again. What can be read of its record stays: push learns from it what it published."""
-    path = config.run_dir / stage.file
+    path = config.run_dir / stage.record.file
     record = read_record(path, stage.record)
     if record is None:
         path.unlink(missing_ok=True)
@@ -134,14 +137,15 @@ def void(config: Config, stage: Stage) -> None:
         write_record(path, record.model_copy(update={"fingerprint": VOID}))
 
 
-def forget(config: Config, name: str) -> None:
-    """Let the stage `name` and all that follow it be done again."""
+def following(name: str | None) -> list[Stage]:
+    """The stage of this name and all that follow it; none without a name. Raises UsageError for one of no stage."""
     names = [stage.name for stage in STAGES]
-    for stage in STAGES[names.index(name) :]:
-        void(config, stage)
+    if name and name not in names:
+        raise UsageError(f"There is no stage {name!r}.", f"Choose one of: {', '.join(names)}")
+    return list(STAGES[names.index(name) :]) if name else []
 
 
-def missing(config: Config, name: str) -> PublisherError:
-    """The error that says what is not there yet, and which command makes it."""
-    file = next(stage.file for stage in STAGES if stage.name == name)
-    return PublisherError(f"There is no {file} in {config.run_dir}.", f"Run first: {again(config, name)}")
+def again(config: Config, stage: str) -> str:
+    """What to type to do a stage."""
+    name = f" --repo-name {config.repo_name}" if config.repo_name else ""
+    return f"hub-publisher {stage} {config.handle}{name}"

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from hub_publisher import card, curate, evaluate, finetune, sources
 from hub_publisher.card import snippet
-from hub_publisher.config import deciding
 from hub_publisher.hub import loadback, push
-from hub_publisher.pipeline import job as jobs
+from hub_publisher.hub.repository import File
 from hub_publisher.pipeline.job import Job
 from hub_publisher.records import (
     MODEL_DIR,
     POSTS,
-    RECORDS,
     TIMELINE,
     Card,
     Curation,
@@ -43,27 +42,9 @@ class Stage:
     publishes: bool = False  # every file of the stages before is hashed again before its work
 
     @property
-    def file(self) -> str:
-        """The name of its record."""
-        return RECORDS[self.name]
-
-    @property
-    def settings(self) -> tuple[str, ...]:
-        """The settings that decide its result."""
-        return deciding(self.name)
-
-    @property
     def inputs(self) -> tuple[str, ...]:
         """The stages that it reads from."""
         return tuple(read.partition(":")[0] for read in self.reads)
-
-
-def _fetch(job: Job) -> Timeline:
-    return sources.fetch(job.config).model_copy(update={"posts": ()})
-
-
-def _curate(job: Job) -> Curation:
-    return curate.curate(job.config, sources.with_posts(job.config.run_dir, job.get(Timeline)))
 
 
 def _finetune(job: Job) -> Training:
@@ -75,31 +56,29 @@ def _finetune(job: Job) -> Training:
         return finetune.finetune(job.config, curation, job.base)
 
 
-def _evaluate(job: Job) -> Evaluation:
-    return evaluate.evaluate(job.config, job.get(Training), job.base.path)
-
-
-def _snippet(job: Job) -> Snippet:
-    return snippet.run_snippet(job.config, job.target.repo_id)
-
-
 def _card(job: Job) -> Card:
-    return card.render(job.config, card_sources(job))
-
-
-def card_sources(job: Job) -> card.Sources:
-    """What the card is made from."""
     records = (job.get(Curation), job.get(Training), job.get(Evaluation), job.get(Snippet))
-    return card.Sources(job.target.repo_id, job.target.endpoint, *records, job.tracking)
-
-
-def _card_state(job: Job) -> object:
-    return card.state(job.config, job.target.repo_id, job.target.endpoint, job.tracking)
+    return card.render(job.config, card.Sources(job.target.repo_id, job.target.endpoint, *records, job.tracking))
 
 
 def _push(job: Job) -> Receipt:
     push.refuse_a_substitute(job.config, job.target, job.get(Training))
-    return push.push(job.config, job.target, job.before(Receipt), create_pr=job.create_pr)
+    files = to_publish(job)
+    model = job.config.run_dir / MODEL_DIR
+    for path in sorted(model.rglob("*")):
+        if path.is_file() and path.relative_to(model).as_posix() not in files:
+            job.say(f"      left out    {path}: no stage made it")
+    return push.push(job.target, files, job.before(Receipt), job.create_pr)
+
+
+def to_publish(job: Job) -> dict[str, File]:
+    """What the stages say they left in model/, by path in the repository. Nothing else that lies there is published."""
+    left = {path: output for record in job.records.values() for path, output in record.outputs.items()}
+    return {
+        Path(path).relative_to(MODEL_DIR).as_posix(): File(job.config.run_dir / path, output.size, output.sha256)
+        for path, output in left.items()
+        if Path(path).parts[0] == MODEL_DIR
+    }
 
 
 def _push_is_current(job: Job, receipt: StageRecord) -> bool:
@@ -112,26 +91,46 @@ def _finetune_is_current(job: Job, training: StageRecord) -> bool:
     return not (substituted and job.has_target and not job.target.is_local)
 
 
-def _load_back(job: Job) -> LoadBack:
-    return loadback.load_back(job.config, job.get(Receipt), job.target.token)
-
-
 STAGES = (
-    Stage("fetch", Timeline, (), (TIMELINE, sources.AVATAR), _fetch,
-          lambda job: sources.state(job.config), version=2),
-    Stage("curate", Curation, ("fetch",), (POSTS,), _curate, version=2),
-    Stage("finetune", Training, (f"curate:{POSTS}",), (f"{MODEL_DIR}/**/*",), _finetune,
-          is_current=_finetune_is_current, after=lambda job: finetune.clear(job.config)),
-    Stage("evaluate", Evaluation, (f"curate:{POSTS}", "finetune"), (f"{MODEL_DIR}/generation_config.json",), _evaluate,
-          lambda job: evaluate.METHOD),
-    Stage("snippet", Snippet, ("finetune", "evaluate"), (), _snippet,
-          lambda job: snippet.code(job.config, job.target.repo_id), needs_target=True),
-    Stage("card", Card, ("curate", "finetune", "evaluate", "snippet"), card.LEAVES, _card, _card_state,
-          needs_target=True),
-    Stage("push", Receipt, ("finetune", "evaluate", "card"), (), _push,
-          lambda job: (job.target.place, job.target.repo_id), _push_is_current, needs_target=True, publishes=True),
-    Stage("loadback", LoadBack, ("push",), (), _load_back,
-          lambda job: (job.get(Receipt).commit, job.config.prompts[0]), needs_target=True),
+    Stage(
+        "fetch", Timeline, (), (TIMELINE, sources.AVATAR),
+        lambda job: sources.fetch(job.config).model_copy(update={"posts": ()}),
+        state=lambda job: sources.state(job.config), version=2,
+    ),
+    Stage(
+        "curate", Curation, ("fetch",), (POSTS,),
+        lambda job: curate.curate(job.config, sources.with_posts(job.config.run_dir, job.get(Timeline))),
+        version=2,
+    ),
+    Stage(
+        "finetune", Training, (f"curate:{POSTS}",), (f"{MODEL_DIR}/**/*",), _finetune,
+        is_current=_finetune_is_current, after=lambda job: finetune.clear(job.config),
+    ),
+    Stage(
+        "evaluate", Evaluation, (f"curate:{POSTS}", "finetune"), (f"{MODEL_DIR}/generation_config.json",),
+        lambda job: evaluate.evaluate(job.config, job.get(Training), job.base.path),
+        state=lambda job: evaluate.METHOD,
+    ),
+    Stage(
+        "snippet", Snippet, ("finetune", "evaluate"), (),
+        lambda job: snippet.run_snippet(job.config, job.target.repo_id),
+        state=lambda job: snippet.code(job.config, job.target.repo_id), needs_target=True,
+    ),
+    Stage(
+        "card", Card, ("curate", "finetune", "evaluate", "snippet"), card.LEAVES, _card,
+        state=lambda job: card.state(job.config, job.target.repo_id, job.target.endpoint, job.tracking),
+        needs_target=True,
+    ),
+    Stage(
+        "push", Receipt, ("finetune", "evaluate", "card"), (), _push,
+        state=lambda job: (job.target.place, job.target.repo_id),
+        is_current=_push_is_current,
+        needs_target=True, publishes=True,
+    ),
+    Stage(
+        "loadback", LoadBack, ("push",), (),
+        lambda job: loadback.load_back(job.config, job.get(Receipt), job.target.hub.token),
+        state=lambda job: (job.get(Receipt).commit, job.config.prompts[0]), needs_target=True,
+    ),
 )  # fmt: skip
 BY_NAME = {stage.name: stage for stage in STAGES}
-jobs.STAGE_OF.update({stage.record: stage.name for stage in STAGES})

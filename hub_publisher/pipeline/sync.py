@@ -10,11 +10,10 @@ from hub_publisher.card.manifest import MANIFEST, Manifest, parse
 from hub_publisher.card.page import template_hashes
 from hub_publisher.config import LOCAL, Config
 from hub_publisher.errors import CardError, PublisherError
-from hub_publisher.hub.client import RETRY_POLICY, HubClient
 from hub_publisher.hub.repository import File, Sent, send
 from hub_publisher.hub.target import Target, open_target
 from hub_publisher.pipeline.refresh import config_for, read_published, render
-from hub_publisher.records import MODEL_DIR, RECORDS, Receipt
+from hub_publisher.records import MODEL_DIR, Receipt
 from hub_publisher.system.files import read_record, write_bytes, write_record
 from hub_publisher.tracking.records import Tracking
 
@@ -44,7 +43,7 @@ def link(config: Config, record: Tracking, say: Say = lambda line: None) -> Rece
     Nothing else on the card changes. Raises CardError when it was made with other templates than `config` names,
     HubError when the Hub cannot be asked or README.md was edited in our regions.
     """
-    receipt = read_record(config.run_dir / RECORDS["push"], Receipt)
+    receipt = read_record(config.run_dir / Receipt.file, Receipt)
     if receipt is None or _names_them(config, record):
         return receipt
     if receipt.pull_request:
@@ -64,17 +63,17 @@ def link(config: Config, record: Tracking, say: Say = lambda line: None) -> Rece
                 "published_at": receipt.published_at if sent.commit == receipt.commit else datetime.now(UTC),
             }
         )
-        write_record(config.run_dir / RECORDS["push"], receipt)
+        write_record(config.run_dir / Receipt.file, receipt)
         say(f"card        {target.url} at {sent.commit}")
     return receipt
 
 
 def _render_and_send(config: Config, target: Target, record: Tracking) -> tuple[Sent, dict[str, bytes]]:
-    hub = HubClient(target.endpoint, target.token, RETRY_POLICY)
+    hub = target.hub
     published = read_published(hub, target.repo_id)
     _require_templates(published.manifest, config.template, target.repo_id)
     files, own = render(hub, published, {"runs": tracked(record)}, config.template)
-    return send(hub, target, {path: File.of(content) for path, content in files.items()}, own, MESSAGE), files
+    return send(target, {path: File.of(content) for path, content in files.items()}, own, MESSAGE), files
 
 
 def _names_them(config: Config, record: Tracking) -> bool:

@@ -9,6 +9,7 @@ import json
 import re
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import NamedTuple
@@ -17,8 +18,9 @@ from hub_publisher import __version__, card
 from hub_publisher.card.manifest import MANIFEST, Manifest, parse
 from hub_publisher.card.metadata import AVATAR
 from hub_publisher.card.page import template_hashes
-from hub_publisher.errors import CardError, HubError
-from hub_publisher.hub.client import RETRY_POLICY, HubClient, RetryPolicy
+from hub_publisher.errors import CardError
+from hub_publisher.hub.client import HubClient
+from hub_publisher.pipeline.refresh import required
 from hub_publisher.readme.escape import JOINER
 from hub_publisher.readme.merge import front_matter_of
 from hub_publisher.readme.regions import Region, split
@@ -40,25 +42,19 @@ class Finding(NamedTuple):
     detail: str
 
 
-def verify(
-    endpoint: str,
-    token: str | None,
-    repo_id: str,
-    templates: Path | None = None,
-    posts: Path | None = None,
-    retry_policy: RetryPolicy = RETRY_POLICY,
-) -> list[Finding]:
+def verify(hub: HubClient, repo_id: str, templates: Path | None = None, posts: Path | None = None) -> list[Finding]:
     """Download the model and check it against its manifest; with `posts` (a posts.jsonl) measure it again too.
 
     Raises HubError when the repository cannot be had, CardError when its manifest cannot be read.
     """
-    hub = HubClient(endpoint, token, retry_policy)
-    repo = hub.call(f"looking at {repo_id}", lambda: hub.repo_state(repo_id))
-    if repo is None:
-        raise HubError(f"There is no {repo_id} at {endpoint}, or this token may not see it.", "Check its name.")
+    repo = required(hub, repo_id)
     with tempfile.TemporaryDirectory() as folder:
-        seconds = retry_policy.seconds_for(sum(file.size for file in repo.files.values()))
-        hub.call(f"downloading {repo_id}", lambda: hub.download(repo_id, repo.head, folder), seconds)
+        seconds = hub.retry_policy.seconds_for(sum(file.size for file in repo.files.values()))
+        hub.call(
+            f"downloading {repo_id}",
+            partial(hub.api.snapshot_download, repo_id, revision=repo.head, local_dir=folder),
+            seconds,
+        )
         return list(check(Path(folder), repo_id, templates, posts))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hub_publisher.config import Config, deciding
-from hub_publisher.records import RECORDS, Curation, Evaluation, Receipt, Timeline, Training
+from hub_publisher.records import Curation, Evaluation, Receipt, Timeline, Training
 from hub_publisher.system.files import fingerprint, read_record
 from hub_publisher.tracking import results
 from hub_publisher.tracking.datasets import raw_dataset, train_dataset, train_dataset_name
@@ -73,7 +73,7 @@ def record_publication(run: Run, evaluation: Evaluation, config: Config, receipt
         return
     with follow(run, config.run_dir / TRAINING_LOG):
         pass  # steps that were trained before this run was opened, or while no server answered
-    training = read_record(config.run_dir / RECORDS["finetune"], Training)
+    training = read_record(config.run_dir / Training.file, Training)
     if training is not None:
         record_inputs(run, config, training)
         run.summarize(results.training_facts(training))

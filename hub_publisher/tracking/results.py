@@ -7,7 +7,6 @@ from hub_publisher.config import Config
 from hub_publisher.records import (
     MODEL_DIR,
     POSTS,
-    RECORDS,
     BaseModelInfo,
     Curation,
     Evaluation,
@@ -113,7 +112,7 @@ def outputs(config: Config, receipt: Receipt) -> list[ArtifactFiles]:
     """The evaluation, the card and the model, known also by the commit on the Hub."""
     where = {"repo_id": receipt.repo_id, "commit": receipt.commit}
     files = {
-        ("evaluation", "evaluation"): config.run_dir / RECORDS["evaluate"],
+        ("evaluation", "evaluation"): config.run_dir / Evaluation.file,
         ("card", "model-card"): config.run_dir / MODEL_DIR / "README.md",
     }
     return [

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from hub_publisher.config import Config
 from hub_publisher.errors import PublisherError
-from hub_publisher.records import RECORDS, TIMELINE, Curation, Evaluation, Post, Receipt, Timeline, Training
+from hub_publisher.records import TIMELINE, Curation, Evaluation, Post, Receipt, Timeline, Training
 from hub_publisher.system.files import read_jsonl, read_record
 from hub_publisher.tracking.client import preflight
 from hub_publisher.tracking.follow import follow
@@ -77,7 +77,7 @@ def _sync_train(config: Config, refresh: Refresh, say: Say) -> None:
 
 def _replay_training(config: Config, run: WandbRun) -> None:
     """What the card shows of the train run: its address and its inputs. PublisherError when the server is lost."""
-    training = read_record(config.run_dir / RECORDS["finetune"], Training)
+    training = read_record(config.run_dir / Training.file, Training)
     if run.url is not None and (training is None or knows_inputs(config, _now(config), training)):
         return
     with follow(run, config.run_dir / TRAINING_LOG):
@@ -91,7 +91,7 @@ def _is_complete(config: Config) -> bool:
     """Whether the server has confirmed all that the records on disk say."""
     runs = _now(config).runs
     evaluation, receipt = _published(config)
-    curation = read_record(config.run_dir / RECORDS["curate"], Curation)
+    curation = read_record(config.run_dir / Curation.file, Curation)
     if curation is None or evaluation is None or receipt is None or "train" not in runs:
         return False
     return (runs["preprocess"].recorded, runs["train"].recorded) == (
@@ -102,18 +102,18 @@ def _is_complete(config: Config) -> bool:
 
 def _published(config: Config) -> tuple[Evaluation | None, Receipt | None]:
     return (
-        read_record(config.run_dir / RECORDS["evaluate"], Evaluation),
-        read_record(config.run_dir / RECORDS["push"], Receipt),
+        read_record(config.run_dir / Evaluation.file, Evaluation),
+        read_record(config.run_dir / Receipt.file, Receipt),
     )
 
 
 def _posts(config: Config) -> tuple[Timeline, Curation]:
-    timeline = read_record(config.run_dir / RECORDS["fetch"], Timeline)
+    timeline = read_record(config.run_dir / Timeline.file, Timeline)
     if timeline is not None:
         timeline = timeline.model_copy(update={"posts": tuple(read_jsonl(config.run_dir / TIMELINE, Post))})
-    curation = read_record(config.run_dir / RECORDS["curate"], Curation)
+    curation = read_record(config.run_dir / Curation.file, Curation)
     if timeline is None or curation is None:
-        missing = RECORDS["curate"] if timeline else f"timeline of {config.handle}"
+        missing = Curation.file if timeline else f"timeline of {config.handle}"
         raise PublisherError(f"There is no {missing} in {config.run_dir}.", _publish(config))
     return timeline, curation
 

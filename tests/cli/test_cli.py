@@ -99,6 +99,11 @@ def test_a_handle_that_no_source_serves(tmp_path: Path) -> None:
         (["--learning-rate", "0"], "Error: --learning-rate is 0.0, it must be above 0.\n"),
         (["--heldout-ratio", "1"], "Error: --heldout-ratio is 1.0, it must be between 0 and 1.\n"),
         (["--num-epochs", "0"], "Error: --num-epochs is 0, it must be at least 1.\n"),
+        (
+            ["--force", "training"],
+            "Error: There is no stage 'training'.\n"
+            "Choose one of: fetch, curate, finetune, evaluate, snippet, card, push, loadback\n",
+        ),
         (["--dtype", "int8"], "Error: --dtype 'int8' is not one of bfloat16, float32.\n"),
         (["--wandb", "often"], "Error: --wandb 'often' is not one of auto, online, offline, disabled.\n"),
         (
@@ -161,7 +166,7 @@ def test_a_configuration_file_with_a_wrong_key(tmp_path: Path) -> None:
         ("snippet", "timeline.json", "fetch"),
         ("card", "timeline.json", "fetch"),
         ("push", "timeline.json", "fetch"),
-        ("push --dry-run", "card.json", "card"),
+        ("push --dry-run", "timeline.json", "fetch"),
         ("loadback", "timeline.json", "fetch"),
         ("generate", "model", "publish"),
     ],

@@ -7,20 +7,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from huggingface_hub import HfApi
 
-from hub_publisher import localhub, tracking
+from hub_publisher import localhub
 from hub_publisher.config import Config
 from hub_publisher.hub.target import open_target
 from hub_publisher.pipeline import publish
 from hub_publisher.pipeline.job import Job
 from hub_publisher.pipeline.runner import Runner
 from hub_publisher.pipeline.stages import STAGES
-from hub_publisher.system.files import read_record
 
 SAMPLE = "lampkeeper_bot"
 QUICK = {"num_samples": 2, "num_measured_samples": 4, "prompts": ("My dream is",), "num_epochs": 1, "wandb": "offline"}
+
+
+class Said(NamedTuple):
+    """What a process said."""
+
+    stdout: str
+    stderr: str
 
 
 @dataclass(frozen=True)
@@ -73,13 +80,13 @@ class Place:
         return Place(folder, self.base)
 
     @contextmanager
-    def runner(self) -> Iterator[Runner]:
+    def runner(self, **changes: object) -> Iterator[Runner]:
         """The runner of this publication, its records read as they lie on disk, whatever they are worth."""
-        with open_target(self.config()) as target:
-            job = Job(self.config(), target)
-            job.tracking = tracking.current(job.config)
+        config = self.config(**changes)
+        with open_target(config) as target:
+            job = Job(config, target)
             for stage in STAGES:
-                if record := read_record(job.path(stage.name), stage.record):
+                if record := job.before(stage.record):
                     job.records[stage.name] = record
             yield Runner(job)
 

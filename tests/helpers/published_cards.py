@@ -8,15 +8,14 @@ from huggingface_hub import CommitOperationAdd, HfApi
 from safetensors.numpy import save_file
 
 from hub_publisher.config import Config
-from hub_publisher.hub.client import RetryPolicy
-from hub_publisher.hub.target import preflight
+from hub_publisher.hub.client import HubClient
+from hub_publisher.hub.target import Target, preflight
 from hub_publisher.localhub import LocalHub
+from hub_publisher.pipeline.verify import Finding, verify
 from hub_publisher.records import Receipt
-from hub_publisher.system.files import sha256_of
+from hub_publisher.system.files import output_of
 from tests.helpers import card_records
-from tests.helpers.push import push
-
-QUICK = RetryPolicy(num_attempts=3, first_wait_seconds=0.05, longest_wait_seconds=0.2, answer_seconds=5)
+from tests.helpers.push import UNHURRIED, push
 
 
 class PublishedCard:
@@ -35,11 +34,12 @@ class PublishedCard:
 
     def render(self, **changes: Any) -> dict[str, str]:
         """model/ with its card, from the records of card_records with some replaced; the SHA-256 of its files."""
+        left = {f"model/{name}": output_of(self.model / name) for name in ("model.safetensors", "config.json")}
         records = {
             "config": self.config,
             "repo_id": self.repo_id,
             "curation": card_records.curation(self.config.run_dir),
-            "training": card_records.training(weights_sha256=sha256_of(self.model / "model.safetensors")),
+            "training": card_records.training(weights_sha256=left["model/model.safetensors"].sha256, outputs=left),
             "evaluation": card_records.evaluation(),
             "snippet": card_records.snippet(),
             "tracking": card_records.tracking(),
@@ -50,8 +50,15 @@ class PublishedCard:
     def push(self, create_pr: bool = False, **changes: Any) -> Receipt:
         """Render and publish."""
         self.render(**changes)
-        target = preflight(self.config, self.hub.url, self.hub.token, is_local=True, retry_policy=QUICK)
-        return push(self.config, target, QUICK, create_pr=create_pr)
+        return push(self.config, self.target(self.hub.url), create_pr)
+
+    def target(self, url: str, config: Config | None = None) -> Target:
+        """Where it goes, or what `config` aims at, by way of `url`."""
+        return preflight(config or self.config, HubClient(url, self.hub.token, UNHURRIED), is_local=True)
+
+    def verify(self, **options: Path | None) -> list[Finding]:
+        """What a reader without a token finds."""
+        return verify(HubClient(self.hub.url, None, UNHURRIED), self.repo_id, **options)
 
     def read(self, path: str = "README.md", revision: str | None = None) -> str:
         """A file as it is on the Hub."""

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -13,12 +14,13 @@ from safetensors.numpy import save_file
 
 from hub_publisher.config import Config
 from hub_publisher.hub import push as stage
-from hub_publisher.hub.client import RetryPolicy
+from hub_publisher.hub.client import HubClient, RetryPolicy
+from hub_publisher.hub.repository import File
 from hub_publisher.hub.target import Target
 from hub_publisher.localhub import LocalHub
 from hub_publisher.readme.regions import seal
-from hub_publisher.records import RECORDS, Receipt
-from hub_publisher.system.files import read_record, write_record
+from hub_publisher.records import Receipt
+from hub_publisher.system.files import output_of, read_record, write_record
 from tests.helpers.faults import FaultProxy
 
 PUSH = """
@@ -26,7 +28,7 @@ import sys
 from pathlib import Path
 from hub_publisher.config import Config
 from hub_publisher.errors import HubError
-from hub_publisher.hub.client import RetryPolicy
+from hub_publisher.hub.client import HubClient, RetryPolicy
 from hub_publisher.hub.target import Target
 from tests.helpers.push import push
 
@@ -34,7 +36,7 @@ runs_dir, url, token, repo_id, seconds = sys.argv[1:]
 config = Config(handle="lampkeeper_bot", repo_name=repo_id.split("/")[1], runs_dir=Path(runs_dir))
 try:
     retry_policy = RetryPolicy(upload_seconds=float(seconds), upload_bytes_per_second=1e9)
-    push(config, Target(url, True, token, "local", repo_id, False), retry_policy)
+    push(config, Target(HubClient(url, token, retry_policy), True, repo_id, False))
 except HubError as error:
     sys.exit(str(error))
 except KeyboardInterrupt:
@@ -53,10 +55,23 @@ QUICK = RetryPolicy(
 )
 
 
-def push(config: Config, target: Target, retry_policy: RetryPolicy = QUICK, create_pr: bool = False) -> Receipt:
+UNHURRIED = replace(QUICK, answer_seconds=5)  # for tests of no faults, on a machine that is busy with others
+
+
+def files_of(config: Config) -> dict[str, File]:
+    """Every file in model/, by path: here all of them are the stages'."""
+    model = config.run_dir / "model"
+    paths = [path for path in sorted(model.rglob("*")) if path.is_file()]
+    outputs = {path: output_of(path) for path in paths}
+    return {
+        path.relative_to(model).as_posix(): File(path, output.size, output.sha256) for path, output in outputs.items()
+    }
+
+
+def push(config: Config, target: Target, create_pr: bool = False) -> Receipt:
     """Push and keep the receipt, as the pipeline does."""
-    path = config.run_dir / RECORDS["push"]
-    receipt = stage.push(config, target, read_record(path, Receipt), retry_policy, create_pr)
+    path = config.run_dir / Receipt.file
+    receipt = stage.push(target, files_of(config), read_record(path, Receipt), create_pr)
     write_record(path, receipt)
     return receipt
 
@@ -71,8 +86,8 @@ class Publishing:
         self.folder = self.config.run_dir
 
     def __call__(self, url: str, retry_policy: RetryPolicy = QUICK, create_pr: bool = False) -> str:
-        target = Target(url, True, self.hub.token, "local", self.repo_id, False)
-        return push(self.config, target, retry_policy, create_pr=create_pr).commit
+        target = Target(HubClient(url, self.hub.token, retry_policy), True, self.repo_id, False)
+        return push(self.config, target, create_pr).commit
 
 
 def commits(hub: LocalHub, repo_id: str) -> list[str]:

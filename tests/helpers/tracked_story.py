@@ -136,12 +136,13 @@ def publish(config: Config, hub: list[str], curation: Curation, training: Traini
     import numpy
     from safetensors.numpy import save_file
 
+    from hub_publisher.hub.client import HubClient
     from hub_publisher.hub.target import preflight
     from tests.helpers.push import push
 
     card_records.draw_avatar(config.run_dir)
     save_file({"weights": numpy.arange(100, dtype=numpy.float32)}, model / "model.safetensors")
-    target = preflight(config, *hub, is_local=True)
+    target = preflight(config, HubClient(*hub), is_local=True)
     records = (curation, training, evaluation, card_records.snippet(), tracking.current(config))
     card_records.render(config, target.repo_id, *records, endpoint=target.endpoint)
     return push(config, target)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,11 +9,9 @@ from huggingface_hub import HfApi
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub_publisher.hub.client import RetryPolicy
+from hub_publisher.hub.client import HubClient, RetryPolicy
 from hub_publisher.hub.providers import inference_status
-from hub_publisher.hub.target import Target
 from hub_publisher.localhub import LocalHub
-from hub_publisher.records import Receipt
 from tests.helpers.faults import BlackHole, Fault, FaultProxy, hang, reset, status, unused_url
 
 REPO_ID = "huggingtweets/who-serves-me"
@@ -47,10 +44,7 @@ def asked(proxy: FaultProxy, hub: LocalHub) -> Iterator[Callable[[Fault], str]]:
 
 
 def ask_at(url: str, hub: LocalHub) -> str:
-    target = Target(url, False, hub.token, "local", REPO_ID, private=False)
-    receipt = Receipt(fingerprint="r", endpoint=url, is_local=False, repo_id=REPO_ID, visibility="public", commit="c",
-                      url=target.url, files={}, published_at=datetime(2026, 1, 1, tzinfo=UTC))  # fmt: skip
-    return inference_status(target, receipt, QUICK)
+    return inference_status(HubClient(url, hub.token, QUICK), REPO_ID)
 
 
 def answer(**fields: Any) -> Fault:

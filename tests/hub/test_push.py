@@ -8,32 +8,17 @@ import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, constants
 
 from hub_publisher.config import Config
-from hub_publisher.errors import CardError, HubError, PublisherError
-from hub_publisher.hub.client import RetryPolicy
-from hub_publisher.hub.push import (
-    PlannedFile,
-    Target,
-    plan,
-    preflight,
-    refuse_a_substitute,
-    remote_is_current,
-)
+from hub_publisher.errors import CardError, HubError
+from hub_publisher.hub.client import HubClient
+from hub_publisher.hub.push import PlannedFile, plan, refuse_a_substitute, remote_is_current
+from hub_publisher.hub.target import Target, preflight
 from hub_publisher.localhub import LocalHub
 from hub_publisher.records import Receipt
 from hub_publisher.system.files import read_record, sha256_of
 from tests.helpers.card_records import training
 from tests.helpers.faults import FaultProxy
-from tests.helpers.push import make_publication, push, write_card
+from tests.helpers.push import UNHURRIED, files_of, make_publication, push, write_card
 
-QUICK = RetryPolicy(
-    num_attempts=3,
-    first_wait_seconds=0.05,
-    longest_wait_seconds=0.2,
-    longest_asked_wait_seconds=5,
-    answer_seconds=5,
-    request_seconds=20,
-    upload_seconds=30,
-)
 Publish = Callable[[str], Config]
 
 
@@ -51,11 +36,11 @@ def commits(hub: LocalHub, repo_id: str) -> list[str]:
 
 def planned(config: Config, target: Target) -> list[PlannedFile]:
     """What a push would do, as the pipeline asks for it."""
-    return plan(config, target, read_record(config.run_dir / "receipt.json", Receipt), QUICK)
+    return plan(target, files_of(config), read_record(config.run_dir / "receipt.json", Receipt))
 
 
 def aim(config: Config, hub: LocalHub) -> Target:
-    return preflight(config, hub.url, hub.token, is_local=True, retry_policy=QUICK)
+    return preflight(config, HubClient(hub.url, hub.token, UNHURRIED), is_local=True)
 
 
 @pytest.fixture(params=["xet", "lfs"])
@@ -70,12 +55,8 @@ def upload_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def test_first_push_is_one_commit_with_every_file(publication: Publish, hub: LocalHub, upload_path: str) -> None:
     config = publication(f"first-{upload_path}")
     target = aim(config, hub)
-    assert (target.exists, target.visibility, target.repo_id) == (
-        False,
-        "public",
-        f"huggingtweets/first-{upload_path}",
-    )
-    receipt = push(config, target, QUICK)
+    assert (target.private, target.repo_id) == (False, f"huggingtweets/first-{upload_path}")
+    receipt = push(config, target)
     assert commits(hub, target.repo_id) == ["Publish the model and its card"]
     info = HfApi(endpoint=hub.url).model_info(target.repo_id, files_metadata=True)
     published = {file.rfilename for file in info.siblings or ()} - {".gitattributes"}
@@ -90,13 +71,12 @@ def test_first_push_is_one_commit_with_every_file(publication: Publish, hub: Loc
 
 def test_pushing_again_with_nothing_new_makes_no_commit(publication: Publish, hub: LocalHub) -> None:
     config = publication("again")
-    first = push(config, aim(config, hub), QUICK)
+    first = push(config, aim(config, hub))
     target = aim(config, hub)
-    assert target.exists
-    assert push(config, target, QUICK) == first
+    assert push(config, target) == first
     assert len(commits(hub, target.repo_id)) == 1
     (config.run_dir / "receipt.json").unlink()  # as if killed between the commit and the receipt
-    again = push(config, target, QUICK)
+    again = push(config, target)
     assert again.commit == first.commit and again.files == first.files
     assert len(commits(hub, target.repo_id)) == 1
 
@@ -104,14 +84,13 @@ def test_pushing_again_with_nothing_new_makes_no_commit(publication: Publish, hu
 def test_update_deletes_what_was_ours_and_leaves_what_was_not(publication: Publish, hub: LocalHub) -> None:
     config = publication("update")
     target = aim(config, hub)
-    push(config, target, QUICK)
+    push(config, target)
     api = HfApi(endpoint=hub.url, token=hub.token)
     api.create_commit(target.repo_id, [CommitOperationAdd("notes.txt", b"by hand")], commit_message="A note by hand")
     model = config.run_dir / "model"
     (model / "figures" / "loss.png").unlink()
     (model / "figures" / "posts.png").write_bytes(b"\x89PNG another")
     write_card(config, "# Newer words\n")
-    (model / ".README.md-x8s7").write_text("left by a crash")
     assert [tuple(row) for row in planned(config, target)] == [
         ("README.md", (model / "README.md").stat().st_size, "changed"),
         ("config.json", (model / "config.json").stat().st_size, "same"),
@@ -120,7 +99,7 @@ def test_update_deletes_what_was_ours_and_leaves_what_was_not(publication: Publi
         ("model.safetensors", (model / "model.safetensors").stat().st_size, "same"),
     ]
     with FaultProxy(hub.url) as proxy:
-        receipt = push(config, replace(target, endpoint=proxy.url), QUICK)
+        receipt = push(config, replace(target, hub=HubClient(proxy.url, hub.token, UNHURRIED)))
         assert 0 < proxy.num_bytes < 50_000  # the weights, 400 kB, are there and are not sent again
     assert commits(hub, target.repo_id) == ["Update the card", "A note by hand", "Publish the model and its card"]
     assert set(api.list_repo_files(target.repo_id)) - {".gitattributes"} == {*receipt.files, "notes.txt"}
@@ -137,41 +116,35 @@ def test_plan_before_anything_exists_changes_nothing(publication: Publish, hub: 
 def test_remote_is_current(publication: Publish, hub: LocalHub) -> None:
     config = publication("current")
     target = aim(config, hub)
-    receipt = push(config, target, QUICK)
+    receipt = push(config, target)
     api = HfApi(endpoint=hub.url, token=hub.token)
-    assert remote_is_current(target, receipt, QUICK)
+    assert remote_is_current(target, receipt)
     api.create_commit(target.repo_id, [CommitOperationAdd("notes.txt", b"x")], commit_message="Add a note")
-    assert remote_is_current(target, receipt, QUICK)
-    assert not remote_is_current(replace(target, repo_id="huggingtweets/other"), receipt, QUICK)
+    assert remote_is_current(target, receipt)
+    assert not remote_is_current(replace(target, repo_id="huggingtweets/other"), receipt)
+    rewritten = receipt.model_copy(update={"commit": "f" * 40})
+    assert not remote_is_current(target, rewritten), "a history in which that commit is no more"
     api.create_commit(target.repo_id, [CommitOperationDelete("config.json")], commit_message="Oops")
-    assert not remote_is_current(target, receipt, QUICK)
-    assert push(config, target, QUICK).commit != receipt.commit  # and a push puts it right
+    assert not remote_is_current(target, receipt)
+    assert push(config, target).commit != receipt.commit  # and a push puts it right
     api.delete_repo(target.repo_id)
-    assert not remote_is_current(target, receipt, QUICK)
+    assert not remote_is_current(target, receipt)
 
 
 def test_private_stays_private_and_public_is_never_taken_for_it(publication: Publish, hub: LocalHub) -> None:
     config = publication("secret")
     private = replace(config, private=True)
     target = aim(private, hub)
-    assert target.visibility == "private"
-    assert push(private, target, QUICK).visibility == "private"
-    assert aim(config, hub).visibility == "private"  # what it is, not what was asked for
+    assert target.private
+    assert push(private, target).visibility == "private"
+    assert aim(config, hub).private  # what it is, not what was asked for
     api = HfApi(endpoint=hub.url, token=hub.token)
     api.update_repo_settings(target.repo_id, private=False)
     with pytest.raises(HubError) as error:
         aim(private, hub)
     assert error.value.message == ("huggingtweets/secret is public already, and a private repository was asked for.")
     with pytest.raises(HubError, match="is public, and was to be private: nothing was published"):
-        push(private, target, QUICK)
-
-
-def test_nothing_to_push(publication: Publish, hub: LocalHub) -> None:
-    config = publication("nothing")
-    (config.run_dir / "model" / "README.md").unlink()
-    with pytest.raises(PublisherError) as error:
-        push(config, aim(config, hub), QUICK)
-    assert error.value.message == f"{config.run_dir / 'model'} holds no model with a card yet."
+        push(private, target)
 
 
 def test_card_that_the_hub_would_refuse_is_stopped_here(publication: Publish, hub: LocalHub) -> None:
@@ -182,14 +155,14 @@ def test_card_that_the_hub_would_refuse_is_stopped_here(publication: Publish, hu
     ):
         (config.run_dir / "model" / "README.md").write_text(f"---\n{front_matter}\n---\n")
         with pytest.raises(CardError, match=fault):
-            push(config, aim(config, hub), QUICK)
+            push(config, aim(config, hub))
     assert commits(hub, "huggingtweets/refused") == []
 
 
 def test_the_place_ignores_the_local_port() -> None:
-    target = Target("http://127.0.0.1:1", True, "t", "local", "huggingtweets/port", False)
-    assert target.place == replace(target, endpoint="http://127.0.0.1:2").place == "local"
-    assert replace(target, is_local=False).place == "http://127.0.0.1:1"
+    one, two = (Target(HubClient(f"http://127.0.0.1:{port}", "t"), True, "me/port", False) for port in (1, 2))
+    assert one.place == two.place == "local"
+    assert replace(one, is_local=False).place == "http://127.0.0.1:1"
 
 
 @pytest.mark.parametrize("substituted_for", ["openai-community/gpt2", None])

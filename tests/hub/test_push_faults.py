@@ -13,7 +13,9 @@ import pytest
 from huggingface_hub import CommitOperationAdd, HfApi
 
 from hub_publisher.errors import HubError
-from hub_publisher.hub.push import preflight, remote_is_current
+from hub_publisher.hub.client import HubClient
+from hub_publisher.hub.push import remote_is_current
+from hub_publisher.hub.target import preflight
 from hub_publisher.localhub import LocalHub
 from tests.helpers.faults import (
     BlackHole,
@@ -97,17 +99,58 @@ def test_passing_faults_are_survived(row: str, hub: LocalHub, publish: Publishin
 
 def test_reading_back_is_tried_again(hub: LocalHub, publish: Publishing) -> None:
     with FaultProxy(hub.url) as proxy:
-        proxy.add("GET", "/tree/", status(503), times=1, after=2)  # the third listing is the one after the commit
+        proxy.add("GET", "/tree/", status(503), times=1, after=1)  # the second listing is the one after the commit
         commit = publish(proxy.url)
-        assert proxy.count("GET", "/tree/") == 4
+        assert proxy.count("GET", "/tree/") == 3
     assert_published_once(hub, publish, commit)
+
+
+NO_SUCH_REPO = status(404, X_Error_Code="RepoNotFound")
+
+
+def test_a_repository_that_is_there_and_was_not_seen(hub: LocalHub, publish: Publishing) -> None:
+    """Somebody made it meanwhile: a refusal to create it is an error with a remedy, and no second one is made."""
+    HfApi(endpoint=hub.url, token=hub.token).create_repo(publish.repo_id)
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("GET", LOOK, NO_SUCH_REPO, times=2)
+        proxy.add("POST", CREATE, status(401), times=1)
+        with pytest.raises(HubError, match="rejected the token while creating") as error:
+            publish(proxy.url)
+        assert "hf auth login" in error.value.remedy
+        commit = publish(proxy.url)
+        assert proxy.count("POST", CREATE) == 2
+    assert_published_once(hub, publish, commit)
+
+
+def test_a_repository_that_is_created_under_an_address_of_the_hubs_own(hub: LocalHub, publish: Publishing) -> None:
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", CREATE, rewrite(lambda body: b'{"url": "https://inside.example/a/b/c"}'))
+        commit = publish(proxy.url)
+    assert_published_once(hub, publish, commit)
+
+
+@pytest.mark.parametrize(
+    ("fault", "times", "words"),
+    [
+        (status(400), 1, "HTTP 400"),
+        (status(403), 1, "HTTP 403"),
+        (status(500), QUICK.num_attempts, "HTTP 500"),
+        (BUSY, QUICK.num_attempts, "another repository is being created for the same owner"),
+    ],
+)
+def test_only_what_may_pass_is_asked_again(
+    fault: Fault, times: int, words: str, hub: LocalHub, publish: Publishing
+) -> None:
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", CREATE, fault)
+        with pytest.raises(HubError, match=f"failed while creating .*: {words}"):
+            publish(proxy.url)
+        assert proxy.count("POST", CREATE) == times
 
 
 # One after the other in one publication: each run goes on from where the one before it ended.
 FATAL: dict[str, list[tuple[str, str, Fault, str]]] = {
     "there is no repository yet": [
-        ("POST", CREATE, status(500), "failed while creating .*: HTTP 500"),
-        ("POST", CREATE, status(403), "failed while creating .*: HTTP 403"),
         (
             "POST",
             CREATE,
@@ -189,6 +232,16 @@ def test_a_hub_that_never_answers(publish: Publishing) -> None:
         assert time.monotonic() - started < 10
 
 
+def test_a_request_that_is_never_answered(hub: LocalHub, publish: Publishing) -> None:
+    """huggingface_hub gives this one no time limit."""
+    with FaultProxy(hub.url) as proxy:
+        proxy.add("POST", CREATE, hang(60))
+        started = time.monotonic()
+        with pytest.raises(HubError, match="failed while creating .*timed out"):
+            publish(proxy.url, replace(QUICK, answer_seconds=0.5))
+        assert time.monotonic() - started < 10 < QUICK.request_seconds
+
+
 def test_a_request_longer_than_all_patience_is_given_up(hub: LocalHub, publish: Publishing) -> None:
     with FaultProxy(hub.url) as proxy:
         proxy.add("POST", "/commit/", hang(20))
@@ -229,7 +282,7 @@ def test_what_the_hub_holds_is_compared(hub: LocalHub, publish: Publishing) -> N
         return json.dumps(entries).encode()
 
     with FaultProxy(hub.url) as proxy:
-        proxy.add("GET", "/tree/", rewrite(corrupt), after=2)
+        proxy.add("GET", "/tree/", rewrite(corrupt), after=1)
         with pytest.raises(HubError) as error:
             publish(proxy.url)
     assert error.value.message == (
@@ -266,7 +319,7 @@ def test_remote_is_current_says_when_the_hub_cannot_be_asked(
     hub: LocalHub, publish: Publishing, tmp_path: Path
 ) -> None:
     config = make_publication(tmp_path / "more", "asked")
-    target = preflight(config, hub.url, hub.token, True, QUICK)
-    receipt = push(config, target, QUICK)
+    target = preflight(config, HubClient(hub.url, hub.token, QUICK), is_local=True)
+    receipt = push(config, target)
     with pytest.raises(HubError, match="failed while looking at huggingtweets/asked"):
-        remote_is_current(replace(target, endpoint=unused_url()), receipt, QUICK)
+        remote_is_current(replace(target, hub=HubClient(unused_url(), hub.token, QUICK)), receipt)

@@ -9,12 +9,11 @@ from huggingface_hub import constants
 
 from hub_publisher.config import Config
 from hub_publisher.errors import HubError, UsageError
-from hub_publisher.hub.client import RetryPolicy
+from hub_publisher.hub.client import HubClient
 from hub_publisher.hub.target import choose_hub, preflight
 from hub_publisher.localhub import LocalHub
 from tests.helpers.faults import FaultProxy, status, unused_url
-
-QUICK = RetryPolicy(num_attempts=2, first_wait_seconds=0.05, answer_seconds=5, request_seconds=10)
+from tests.helpers.push import UNHURRIED
 
 
 @pytest.mark.parametrize(
@@ -58,7 +57,7 @@ class TestPreflight:
 
     def refusal(self, config: Config, url: str, token: str | None, is_local: bool = False) -> HubError | UsageError:
         with pytest.raises((HubError, UsageError)) as error:
-            preflight(config, url, token, is_local, QUICK)
+            preflight(config, HubClient(url, token, UNHURRIED), is_local)
         assert not token or token not in str(error.value)
         return error.value
 
@@ -100,13 +99,19 @@ class TestPreflight:
 
     def test_defaults_and_spelling_of_the_namespace(self, hub: LocalHub) -> None:
         anywhere = Config(handle="lampkeeper_bot")
-        assert preflight(anywhere, hub.url, hub.token, True, QUICK).repo_id == "huggingtweets/lampkeeper_bot"
-        assert preflight(anywhere, hub.url, hub.token, False, QUICK).repo_id == "local/lampkeeper_bot"
+        assert (
+            preflight(anywhere, HubClient(hub.url, hub.token, UNHURRIED), True).repo_id
+            == "huggingtweets/lampkeeper_bot"
+        )
+        assert preflight(anywhere, HubClient(hub.url, hub.token, UNHURRIED), False).repo_id == "local/lampkeeper_bot"
         shouted = replace(self.config, namespace="HuggingTweets")
-        assert preflight(shouted, hub.url, hub.token, False, QUICK).repo_id == "huggingtweets/lampkeeper_bot"
+        assert (
+            preflight(shouted, HubClient(hub.url, hub.token, UNHURRIED), False).repo_id
+            == "huggingtweets/lampkeeper_bot"
+        )
 
     def test_token_is_never_shown(self, hub: LocalHub) -> None:
-        target = preflight(self.config, hub.url, hub.token, True, QUICK)
+        target = preflight(self.config, HubClient(hub.url, hub.token, UNHURRIED), True)
         assert hub.token not in repr(target) and hub.token not in str(target)
 
     @pytest.mark.parametrize(
@@ -132,7 +137,9 @@ class TestPreflight:
         with FaultProxy(hub.url) as proxy:
             proxy.add("GET", "whoami", status(200, json.dumps(me).encode(), Content_Type="application/json"))
             if may_write:
-                assert preflight(config, proxy.url, hub.token, False, QUICK).repo_id == "me/lampkeeper_bot"
+                assert (
+                    preflight(config, HubClient(proxy.url, hub.token, UNHURRIED), False).repo_id == "me/lampkeeper_bot"
+                )
             else:
                 error = self.refusal(config, proxy.url, hub.token)
                 assert error.message == "The token of me may read but not write me/lampkeeper_bot."

@@ -1,5 +1,6 @@
 """One publication for all tests of the pipeline; who damages it takes a copy."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,8 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from filelock import FileLock
 
-from tests.helpers.publication import Place
+from tests.helpers.publication import Place, Said
 from tests.helpers.tiny import make_tiny_model
 
 
@@ -18,18 +20,20 @@ class Published(NamedTuple):
     """A finished publication, and what the process that finished it said."""
 
     place: Place
-    result: subprocess.CompletedProcess[str]
+    result: Said
 
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
-    """A publication that was killed while it trained and then went to its end."""
-    folder = tmp_path_factory.mktemp("published")
-    place = Place(folder, make_tiny_model(folder / "base"))
-    _publish_and_kill_in_training(place)
-    result = place.publish_in_a_child()
-    assert result.returncode == 0, result.stderr
-    return Published(place, result)
+    """A publication that was killed while it trained and then went to its end: this process's copy of the only one."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "the-publication"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "said.json").exists():
+            said = _publish(Place(folder, make_tiny_model(folder / "base")))
+            (folder / "said.json").write_text(json.dumps(said))
+    said = Said(*json.loads((folder / "said.json").read_text()))
+    return Published(Place(folder, folder / "base").copy(tmp_path_factory.mktemp("published")), said)
 
 
 @pytest.fixture
@@ -55,9 +59,12 @@ def _start_until_training(place: Place) -> "subprocess.Popen[str]":
     return child
 
 
-def _publish_and_kill_in_training(place: Place) -> None:
+def _publish(place: Place) -> Said:
     child = _start_until_training(place)
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     assert child.stderr
     child.stderr.close()
+    result = place.publish_in_a_child()
+    assert result.returncode == 0, result.stderr
+    return Said(result.stdout, result.stderr)

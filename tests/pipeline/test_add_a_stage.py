@@ -2,33 +2,31 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hub_publisher.config import Config
-from hub_publisher.pipeline.job import STAGE_OF, Job
+from hub_publisher.pipeline import publish
+from hub_publisher.pipeline.job import Job
 from hub_publisher.pipeline.runner import Runner
 from hub_publisher.pipeline.stages import STAGES, Stage
-from hub_publisher.records import RECORDS
 from tests.helpers import ROOT
+from tests.helpers.publication import Place
 
 PAGE = (ROOT / "docs" / "add-a-stage.md").read_text(encoding="utf-8")
-*CODE, ROW = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+MODULE, ROW = re.findall(r"^```python\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+def stage() -> Stage:
     """The page's stage, entered as it says."""
     names: dict[str, Any] = {"Stage": Stage}
-    for block in CODE:
-        exec(block, names)
+    exec(MODULE, names)
     (row,) = eval(ROW, names)
-    entry = re.search(r'^```text\n"(\w+)": "([\w.]+)",\n```', PAGE, re.MULTILINE)
-    assert entry
-    monkeypatch.setitem(RECORDS, entry[1], entry[2])
-    monkeypatch.setitem(STAGE_OF, row.record, row.name)
+    assert isinstance(row, Stage)
     return row
 
 
@@ -65,6 +63,16 @@ def test_the_stage_of_the_page_is_done_once_and_again_when_it_must(stage: Stage,
     assert [line.split()[1] for line in story.told()] == ["up", "up", "done"]
     assert json.loads((story.config.run_dir / "words.json").read_text()) == words
     assert [line.split()[1] for line in story.told(heldout_ratio=0.2)] == ["up", "done", "done"], "other posts.jsonl"
+
+
+def test_publish_does_it_in_its_place(stage: Stage, copied: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That row and nothing else: the story needs no line about it."""
+    monkeypatch.setattr(sys.modules[publish.__module__], "STAGES", (*STAGES[:2], stage, *STAGES[2:]))
+    said = copied.publish()
+    assert list(said) == ["fetch", "curate", "wordcount", *[row.name for row in STAGES[2:]]]
+    assert {name for name, state in said.items() if state != "up to date"} == {"wordcount"}
+    assert (copied.run_dir / "wordcount.json").is_file()
+    assert set(copied.publish().values()) == {"up to date"}
 
 
 def test_rows_of_the_page_name_what_a_row_has() -> None:

@@ -77,6 +77,12 @@ def test_a_pull_request_proposes_ours_once(published: Publish) -> None:
     assert card.push(**newer()).pull_request is None
 
 
+def test_there_is_nothing_to_propose_to_an_empty_repository(hub: LocalHub, tmp_path: Path) -> None:
+    card = PublishedCard(hub, tmp_path, "proposed-first")
+    assert card.push(create_pr=True).pull_request is None
+    assert card.commits() == ["Publish the model and its card"]
+
+
 def test_an_edited_front_matter_key_of_ours_is_a_conflict_and_an_added_one_is_kept(published: Publish) -> None:
     card = published("keys")
     card.edit('pipeline_tag: "text-generation"', 'pipeline_tag: "text-generation"\nnew_version: "tide/better"')

@@ -1,19 +1,18 @@
 """`card --refresh`: a published card rendered again from its manifest alone, without weights, records or training."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from huggingface_hub import CommitOperationDelete
 
+from hub_publisher.cli import main
 from hub_publisher.errors import HubError, UsageError
-from hub_publisher.hub.push import preflight
 from hub_publisher.localhub import LocalHub
 from hub_publisher.pipeline.refresh import config_for, refresh
-from hub_publisher.pipeline.verify import FAILS, verify
+from hub_publisher.pipeline.verify import FAILS
 from tests.helpers.faults import FaultProxy
-from tests.helpers.published_cards import QUICK, PublishedCard
+from tests.helpers.published_cards import PublishedCard
 
 
 @pytest.fixture
@@ -26,8 +25,7 @@ def card(hub: LocalHub, tmp_path: Path, request: pytest.FixtureRequest) -> Publi
 
 def again(card: PublishedCard, create_pr: bool = False, **settings: object):
     config = config_for(card.repo_id, **settings)
-    target = preflight(config, card.hub.url, card.hub.token, is_local=True, retry_policy=QUICK)
-    return refresh(config, target, QUICK, create_pr)
+    return refresh(config, card.target(card.hub.url, config), create_pr)
 
 
 def test_nothing_new_is_no_commit(card: PublishedCard) -> None:
@@ -42,14 +40,13 @@ def test_a_new_contact_and_template_reach_the_page_and_hold(card: PublishedCard,
     card.edit("<!-- hub-publisher:begin samples", "A word of mine.\n\n<!-- hub-publisher:begin samples")
     with FaultProxy(card.hub.url) as proxy:
         config = config_for(card.repo_id, contact="https://tide.example/removal", template=folder.parent)
-        target = preflight(config, proxy.url, card.hub.token, is_local=True, retry_policy=QUICK)
-        refresh(config, target, QUICK)
+        refresh(config, card.target(proxy.url, config))
         assert proxy.num_bytes < 200_000  # the weights, 400 kB, were neither read nor sent
     page = card.read()
     assert "Write to [https" in page and "## In short" in page and "## How does it work?" not in page
     assert "figures/pipeline.png" not in page and "A word of mine." in page
     assert card.commits()[0] == "Render the card again"
-    found = verify(card.hub.url, None, card.repo_id, templates=folder.parent)
+    found = card.verify(templates=folder.parent)
     assert [finding for finding in found if finding.state == FAILS] == []
 
 
@@ -75,8 +72,7 @@ def test_a_name_that_is_no_repository() -> None:
 
 
 def test_from_the_command_line(card: PublishedCard) -> None:
-    command = [sys.executable, "-m", "hub_publisher", "card", "--refresh", card.repo_id, "--hub", "local",
-               "--hub-dir", str(card.hub.root), "--contact", "https://tide.example"]  # fmt: skip
-    run = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    assert run.returncode == 0, run.stderr
+    flags = ["--hub", "local", "--hub-dir", str(card.hub.root), "--contact", "https://tide.example"]
+    run = CliRunner().invoke(main, ["card", "--refresh", card.repo_id, *flags])
+    assert run.exit_code == 0, run.output
     assert run.stdout.split()[2] == card.api.model_info(card.repo_id).sha

@@ -8,12 +8,13 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from huggingface_hub import HfApi
 
-from hub_publisher.config import DEFAULTS, STAGE_NAMES, Config
+from hub_publisher.config import DEFAULTS, Config, deciding
 from hub_publisher.errors import PublisherError
-from hub_publisher.pipeline.runner import VOID, Runner, forget
+from hub_publisher.pipeline.runner import VOID, Runner, following, void
 from hub_publisher.pipeline.stages import BY_NAME, STAGES
-from hub_publisher.records import RECORDS
+from hub_publisher.records import Evaluation
 from tests.helpers.publication import Place
 
 NAMES = [stage.name for stage in STAGES]
@@ -29,6 +30,17 @@ def runner(published: tuple[Place, object], tmp_path_factory: pytest.TempPathFac
 def not_done(runner: Runner) -> set[str]:
     """The stages that the runner would do again, each seen by itself."""
     return {stage.name for stage in STAGES if runner.found(stage) is None}
+
+
+def record_of(runner: Runner, name: str) -> Path:
+    """Where the record of a stage lies."""
+    return runner.job.path(BY_NAME[name].record)
+
+
+def forget(config: Config, name: str) -> None:
+    """What `--force` does."""
+    for stage in following(name):
+        void(config, stage)
 
 
 def owners(runner: Runner, path: str) -> set[str]:
@@ -47,16 +59,17 @@ def flip_and_keep_the_time(path: Path) -> None:
 
 
 def test_the_table_and_the_records_name_the_same_stages() -> None:
-    assert list(RECORDS) == list(STAGE_NAMES) == NAMES
-    assert len({stage.record for stage in STAGES}) == len(set(RECORDS.values())) == len(STAGES)
+    assert len({stage.record for stage in STAGES}) == len({stage.record.file for stage in STAGES}) == len(STAGES)
     for place, stage in enumerate(STAGES):
         assert set(stage.inputs) <= set(NAMES[:place]), f"{stage.name} reads what is not made yet"
 
 
 def test_the_settings_name_stages_of_the_table() -> None:
     for setting in fields(Config):
-        assert {*setting.metadata["decides"], *setting.metadata.get("used_by", ())} <= set(NAMES), setting.name
-        assert not {*setting.metadata["decides"]} & {*setting.metadata.get("used_by", ())}, setting.name
+        decides, used_by = set(setting.metadata["decides"]), set(setting.metadata["used_by"])
+        assert decides <= set(NAMES), setting.name
+        assert used_by <= set(NAMES) or used_by == {"*"}, setting.name
+        assert not decides & used_by, setting.name
 
 
 def test_a_finished_publication_is_done(runner: Runner) -> None:
@@ -92,7 +105,7 @@ def test_a_file_that_is_damaged_or_gone_makes_its_stage_be_done_again(runner: Ru
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_record_that_is_gone_or_damaged_makes_its_stage_be_done_again(runner: Runner, name: str) -> None:
-    path = runner.job.path(name)
+    path = record_of(runner, name)
     whole = path.read_bytes()
     for content in (None, b"", b"[]", b"{}", b"\xff\x00", whole[: len(whole) // 2]):
         path.unlink() if content is None else path.write_bytes(content)
@@ -105,12 +118,12 @@ def test_a_record_that_is_gone_or_damaged_makes_its_stage_be_done_again(runner: 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_stage_is_forced_whatever_its_record_holds(runner: Runner, name: str, content: bytes) -> None:
     config = runner.job.config
-    whole = {stage: runner.job.path(stage).read_bytes() for stage in NAMES}
-    runner.job.path(name).write_bytes(content)
+    whole = {stage: record_of(runner, stage).read_bytes() for stage in NAMES}
+    record_of(runner, name).write_bytes(content)
     forget(config, name)
     assert not_done(runner) == set(NAMES[NAMES.index(name) :])
     for stage, record in whole.items():
-        runner.job.path(stage).write_bytes(record)
+        record_of(runner, stage).write_bytes(record)
 
 
 def test_what_is_cheap_is_really_made_again_and_what_follows_from_it_is_not(copied: Place) -> None:
@@ -147,6 +160,27 @@ def test_a_model_that_changed_unseen_is_not_published_but_made_again(copied: Pla
     assert copied.publish()["finetune"].startswith("done in")
     assert weights.read_bytes() == good
     assert copied.publish() == dict.fromkeys(NAMES, "up to date")
+
+
+def test_a_file_that_no_stage_left_is_never_published(copied: Place) -> None:
+    model, repo_id = copied.run_dir / "model", "huggingtweets/lampkeeper_bot"
+    for stray in (model / "secrets.env", model / "figures" / "photo.jpg"):
+        stray.write_text("TOKEN=hush")
+    with copied.runner() as runner:
+        runner.run_alone("card")
+        assert "secrets.env" not in (model / "manifest.json").read_text()
+        assert runner.run_alone("push").files.keys().isdisjoint({"secrets.env", "figures/photo.jpg"})
+        there = HfApi(endpoint=runner.job.target.endpoint).list_repo_files(repo_id)
+    assert {"model.safetensors", "README.md"} < set(there)
+    assert not {"secrets.env", "figures/photo.jpg"} & set(there)
+
+
+def test_a_new_prompt_measures_again_but_does_not_train_again(copied: Place) -> None:
+    with copied.runner(prompts=("My dream is", "The lamp")) as runner:
+        assert runner.found(BY_NAME["finetune"]) and not runner.found(BY_NAME["evaluate"])
+        evaluation = runner.run("evaluate")
+        assert isinstance(evaluation, Evaluation)
+    assert [row.prompt for row in evaluation.samples] == ["My dream is", "The lamp"]
 
 
 def test_a_single_stage_refuses_inputs_that_are_gone_or_void(copied: Place) -> None:
@@ -247,7 +281,7 @@ def test_a_setting_changes_the_stages_it_decides_and_no_other(runner: Runner, na
 
 def test_sampling_never_trains_again() -> None:
     for name in ("temperature", "top_p", "num_samples", "num_measured_samples", "prompts"):
-        assert name not in BY_NAME["finetune"].settings
+        assert name not in deciding("finetune")
 
 
 @pytest.mark.parametrize("name", NAMES)
