@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub_publisher.card import formatting
+from hub_publisher.card.facts import drop_label
 from hub_publisher.card.inputs import Inputs
-from hub_publisher.card.training_facts import drop_label
 
 FOLDER = "figures"
 # Each has a contrast of at least 4:1 with #ffffff and with #0b0f19, the Hub's dark background.
@@ -46,7 +46,7 @@ def _pipeline(inputs: Inputs) -> Figure:
     """Posts to model as one goes from the other, after huggingtweets' figure, and what the tracker recorded."""
     curation, training, result = inputs.curation, inputs.training, inputs.evaluation
     downloaded, kept, learnt, heldout = (
-        formatting.count(number)
+        formatting.number(number)
         for number in (
             sum(account.num_downloaded for account in curation.accounts),
             curation.num_train + curation.num_heldout,
@@ -54,7 +54,7 @@ def _pipeline(inputs: Inputs) -> Figure:
             curation.num_heldout,
         )
     )
-    steps = formatting.count(training.num_steps, "step")
+    steps = formatting.number(training.num_steps, "step")
     before, after = (formatting.significant(metrics.perplexity) for metrics in (result.base, result.tuned))
     base = (training.base_model.hub_id or "a local folder").rpartition("/")[2]
     versions = _versions(inputs)
@@ -138,7 +138,7 @@ def _loss(inputs: Inputs) -> Figure | None:
         axes.legend(frameon=False, labelcolor=TEXT, fontsize=9)
 
     smooth = _smooth([point.loss for point in log])
-    steps = formatting.count(log[-1].step, "step")
+    steps = formatting.number(log[-1].step, "step")
     alt = f"Training loss went from {log[0].loss:.2f} to {smooth[-1]:.2f} nats per token in {steps}"
     best = next((point for point in evals if point.epoch == inputs.training.best_epoch), None)
     if best and best is not evals[0]:
@@ -154,7 +154,7 @@ def _smooth(values: list[float]) -> list[float]:
 
 
 def _months(inputs: Inputs) -> Figure | None:
-    months = inputs.posts.per_month
+    months = inputs.curation.posts.per_month
     if len(months) < _FEW_BARS:
         return None
 
@@ -168,14 +168,14 @@ def _months(inputs: Inputs) -> Figure | None:
     busiest = max(months, key=lambda month: months[month])
     alt = (
         f"Posts kept from each month, {next(iter(months))} to {list(months)[-1]}: most in {busiest} "
-        f"({formatting.count(months[busiest])}), on average "
+        f"({formatting.number(months[busiest])}), on average "
         f"{formatting.significant(sum(months.values()) / len(months))} a month."
     )
     return Figure(_png("Posts kept, by month", bars, 3.1), alt)
 
 
 def _lengths(inputs: Inputs) -> Figure | None:
-    posts = inputs.posts
+    posts = inputs.curation.posts
     if len(posts.bins) < _FEW_BARS:
         return None
     edges = [posts.first_bin + number * posts.bin_width for number in range(len(posts.bins))]
@@ -183,13 +183,13 @@ def _lengths(inputs: Inputs) -> Figure | None:
     def histogram(axes: Any) -> None:
         axes.bar(edges, posts.bins, width=0.9 * posts.bin_width, align="edge", color=ACCENT)
         last = edges[-1] + posts.bin_width
-        longer = f" (longer than {formatting.count(last - 1)}: in the last bar)" if posts.longest >= last else ""
+        longer = f" (longer than {formatting.number(last - 1)}: in the last bar)" if posts.longest >= last else ""
         axes.set(xlabel=f"characters{longer}", ylabel="posts kept")
         axes.yaxis.get_major_locator().set_params(integer=True)
 
     alt = (
-        f"Lengths of the kept posts: half have at most {formatting.count(posts.median, 'character')}, "
-        f"the longest has {formatting.count(posts.longest)}."
+        f"Lengths of the kept posts: half have at most {formatting.number(posts.median, 'character')}, "
+        f"the longest has {formatting.number(posts.longest)}."
     )
     return Figure(_png("How long the kept posts are", histogram, 3.1), alt)
 
@@ -206,16 +206,18 @@ def _dropped(inputs: Inputs) -> Figure | None:
 
     def draw_bars(axes: Any) -> None:
         drawn = axes.barh(list(bars), list(bars.values()), color=[SECOND] * len(counts) + [ACCENT], height=0.7)
-        axes.bar_label(drawn, [formatting.count(number) for number in bars.values()], padding=4, color=TEXT, fontsize=9)
+        axes.bar_label(
+            drawn, [formatting.number(number) for number in bars.values()], padding=4, color=TEXT, fontsize=9
+        )
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.set(xlabel="posts")
 
     largest = max(counts, key=lambda label: counts[label])
     alt = (
-        f"Of {formatting.count(total, 'downloaded post')} {formatting.count(kept)} were kept "
+        f"Of {formatting.number(total, 'downloaded post')} {formatting.number(kept)} were kept "
         f"({formatting.percent(kept, total)}); the most frequent reason to drop one: {largest.lower()} "
-        f"({formatting.count(counts[largest])})."
+        f"({formatting.number(counts[largest])})."
     )
     return Figure(_png("What became of the downloaded posts", draw_bars, 1.2 + 0.32 * len(bars)), alt)
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hub_publisher.card.inputs import Inputs
-from hub_publisher.config import Config
+from hub_publisher.config import HUGGING_FACE, Config
 from hub_publisher.readme.escape import is_web_address, printable, shorten
 from hub_publisher.readme.hub_rules import LICENSES, hub_language, is_model_id
 from hub_publisher.readme.validate import check_metadata
@@ -26,7 +26,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
         "model-index": [_model_index(inputs)],
     }
     if inputs.is_on_hugging_face:
-        metadata["thumbnail"] = f"{inputs.page_url}/resolve/main/{SOCIAL}"
+        metadata["thumbnail"] = f"https://{HUGGING_FACE}/{inputs.repo_id}/resolve/main/{SOCIAL}"
     if (grams := emissions(inputs)) is not None:
         metadata["co2_eq_emissions"] = {
             "emissions": round(grams, 3),
@@ -52,20 +52,20 @@ def check_early(config: Config, repo_id: str, base_model: BaseModelRecord, langu
     check_metadata({**metadata, "widget": widget, "model-index": [{"name": name, "results": []}]})
 
 
-def shared_languages(languages: dict[str, int]) -> list[str]:
-    """The Hub's codes of the languages that at least a tenth of the posts are in, most frequent first."""
+def shared_languages(languages: dict[str, int]) -> dict[str, int]:
+    """The Hub's codes of the languages that at least a tenth of the posts are in -> posts, most frequent first."""
     total = sum(languages.values())
     shares: dict[str, int] = {}
     for platform_code, num_posts in languages.items():
         if code := hub_language(platform_code):
             shares[code] = shares.get(code, 0) + num_posts
-    return [code for code, number in shares.items() if number >= _LANGUAGE_SHARE * total]
+    return {code: number for code, number in shares.items() if number >= _LANGUAGE_SHARE * total}
 
 
 def _common(base_model: BaseModelRecord, languages: dict[str, int], dataset: str | None) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     if codes := shared_languages(languages):
-        metadata["language"] = codes
+        metadata["language"] = list(codes)
     metadata |= _license(base_model)
     metadata |= {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": list(TAGS)}
     if base_model.hub_id and is_model_id(base_model.hub_id):

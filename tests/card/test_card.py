@@ -50,7 +50,7 @@ def inputs_of(arguments: tuple[Any, ...], **changes: Any) -> Any:
 def page_of(arguments: tuple[Any, ...], **changes: Any) -> str:
     """README.md of the records with some of them replaced, without drawing its figures."""
     inputs = inputs_of(arguments, **changes)
-    return frontmatter.dump(build(inputs)) + "\n" + render_page(context(inputs, {}), inputs_template(changes))
+    return frontmatter.dump(build(inputs)) + "\n" + render_page(context(inputs, {}), inputs_template(changes))[0]
 
 
 def inputs_template(changes: dict[str, Any]) -> Path | None:

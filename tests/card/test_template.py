@@ -21,7 +21,7 @@ def inputs(tmp_path: Path) -> Inputs:
 def page(inputs: Inputs, folder: Path, template: str) -> str:
     path = folder / "mine.jinja"
     path.write_text(template)
-    return render_page(context(inputs, {}), path)
+    return render_page(context(inputs, {}), path)[0]
 
 
 def test_a_whole_template(inputs: Inputs, tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_whole_template(inputs: Inputs, tmp_path: Path) -> None:
 def test_a_part_in_place_of_ours(inputs: Inputs, tmp_path: Path) -> None:
     (tmp_path / "parts" / "card").mkdir(parents=True)
     (tmp_path / "parts" / "card" / "how.md.jinja").write_text("## How\n\nBy night.\n")
-    made = render_page(context(inputs, {}), tmp_path / "parts")
+    made = render_page(context(inputs, {}), tmp_path / "parts")[0]
     assert "## How\n\nBy night." in made and "## How does it work?" not in made and "## Evaluation" in made
     assert template_hashes(tmp_path / "parts") != template_hashes()
     assert template_hashes(tmp_path / "parts").keys() == template_hashes().keys()
@@ -51,7 +51,7 @@ def test_a_part_in_place_of_ours(inputs: Inputs, tmp_path: Path) -> None:
             "{{ ''.__class__.__mro__ }}",
             "line 1 of mine.jinja: access to attribute '__class__' of 'str' object is unsafe.",
         ),
-        ("{{ evaluation.rows }}", "line 1 of mine.jinja: .* reached the card unformatted"),
+        ("{{ evaluation.tuned }}", "line 1 of mine.jinja: .* reached the card unformatted"),
         ("{% include 'nothing.jinja' %}", "there is no nothing.jinja"),
         ("{% for i in range(10 ** 9) %}{% endfor %}", "line 1 of mine.jinja: Range too big"),
     ],
