@@ -37,7 +37,6 @@ LEAVES = tuple(
     f"{MODEL_DIR}/{path}"
     for path in (README, manifest.MANIFEST, f"{figures.FOLDER}/*.png", f"{benchmarks.FOLDER}/*.yaml")
 )
-HUGGING_FACE_URL = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,9 @@ def render(config: Config, made_from: Sources) -> Card:
 
 def make(inputs: Inputs, picture: bytes | None, templates: Path | None = None) -> Rendered:
     """The card of `inputs`; `picture` is the avatar as it is published. Raises CardError."""
-    drawn = figures.draw(inputs)
     metadata = build(inputs)
     check_metadata(metadata)
+    drawn = figures.draw(inputs)
     body, shown = render_page(context(inputs, drawn), templates)
     files = {README: f"{frontmatter.dump(metadata)}\n{body}".encode(), SOCIAL: _preview(inputs, picture)}
     if picture is not None:

@@ -20,10 +20,10 @@ from tests.helpers import card_records
 NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """model/ of a rendered publication, with weights beside the card."""
-    arguments = card_records.publication(tmp_path)
+    arguments = card_records.publication(tmp_path_factory.mktemp("rendered"))
     model = arguments[0].run_dir / "model"
     model.mkdir()
     (model / "model.safetensors").write_bytes(b"weights")
@@ -104,13 +104,11 @@ def test_long_logs_are_thinned_and_paths_left_out(tmp_path: Path) -> None:
     training = card_records.training(
         log=card_records.training().log * 30, hyperparameters={"seed": 1, "accelerate_config": "/home/ada/x.yaml"}
     )
-    arguments = list(card_records.publication(tmp_path))
-    arguments[3] = training
-    card_records.render(*arguments)
-    inputs = manifest_of(arguments[0].run_dir / "model")["inputs"]
-    assert len(inputs["training"]["log"]) == 900
-    assert inputs["training"]["log"][-1]["step"] == training.log[-1].step
-    assert inputs["training"]["hyperparameters"] == {"seed": 1}
+    config, repo_id, curation, _, *rest = card_records.publication(tmp_path)
+    inputs = card_records.gather(config, repo_id, card_records.HUGGING_FACE_URL, curation, training, *rest)
+    assert len(inputs.training.log) == 900
+    assert inputs.training.log[-1] == training.log[-1]
+    assert inputs.training.hyperparameters == {"seed": 1}
 
 
 def test_what_is_no_manifest_is_refused() -> None:

@@ -77,7 +77,7 @@ def test_a_changed_template_makes_another_card(tmp_path: Path) -> None:
     config, repo_id, *_, tracking = card_records.publication(tmp_path)
 
     def state(of: Config) -> object:
-        return card.state(of, repo_id, card.HUGGING_FACE_URL, tracking)
+        return card.state(of, repo_id, card_records.HUGGING_FACE_URL, tracking)
 
     (tmp_path / "mine.jinja").write_text("# {{ identity.name }}\n")
     other = Config(**{**vars(config), "template": tmp_path / "mine.jinja"})
