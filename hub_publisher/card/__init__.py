@@ -11,10 +11,9 @@ Same inputs, same bytes: nothing here asks the clock, the machine or a random nu
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from hub_publisher import __version__, readme
 from hub_publisher.card import avatar, benchmarks, figures, manifest, social
@@ -39,16 +38,12 @@ LEAVES = tuple(
 )
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """A card made from its inputs, in memory: path in the repository -> content, and what it says."""
+class Rendered(NamedTuple):
+    """A card made from its inputs, in memory."""
 
-    inputs: Inputs
     body: str  # of README.md, its managed regions sealed
-    front_matter: dict[str, Any]
-    shown: list[str]  # what the templates filled in
-    templates: dict[str, str]
-    files: dict[str, bytes]  # README.md and every picture
+    files: dict[str, bytes]  # path in the repository -> content: README.md and every picture
+    manifest: manifest.Manifest  # of these files alone
 
 
 def state(config: Config, repo_id: str, endpoint: str, tracking: Tracking | None) -> tuple[object, ...]:
@@ -88,24 +83,24 @@ def make(inputs: Inputs, picture: bytes | None, templates: Path | None = None) -
         files[AVATAR] = picture
     files |= {f"{figures.FOLDER}/{name}.png": figure.png for name, figure in drawn.items()}
     files |= benchmarks.files(inputs.eval_results)
-    return Rendered(inputs, body, metadata, shown, template_hashes(templates), files)
+    made = manifest.Manifest(
+        made_by=f"hub_publisher {__version__}",
+        provenance=manifest.provenance(inputs),
+        files={path: sha256(content).hexdigest() for path, content in files.items() if path != README},
+        regions={part.name: part.hash for part in regions.split(body) if isinstance(part, regions.Region)},
+        front_matter=metadata,
+        templates=template_hashes(templates),
+        shown=shown,
+        inputs=inputs,
+    )
+    return Rendered(body, files, made)
 
 
 def with_manifest(rendered: Rendered, others: dict[str, str]) -> dict[str, bytes]:
     """The card's files and manifest.json, which covers them and the repository's `others`: path -> SHA-256."""
-    own = {path: sha256(content).hexdigest() for path, content in rendered.files.items() if path != README}
-    parts = regions.split(rendered.body)
-    made = manifest.Manifest(
-        made_by=f"hub_publisher {__version__}",
-        provenance=manifest.provenance(rendered.inputs),
-        files=dict(sorted({**others, **own}.items())),
-        regions={part.name: part.hash for part in parts if isinstance(part, regions.Region)},
-        front_matter=rendered.front_matter,
-        templates=rendered.templates,
-        shown=rendered.shown,
-        inputs=rendered.inputs,
-    )
-    return {**rendered.files, manifest.MANIFEST: manifest.dump(made)}
+    everything = dict(sorted({**others, **rendered.manifest.files}.items()))
+    whole = rendered.manifest.model_copy(update={"files": everything})
+    return {**rendered.files, manifest.MANIFEST: manifest.dump(whole)}
 
 
 def _preview(inputs: Inputs, picture: bytes | None) -> bytes:

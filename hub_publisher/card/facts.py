@@ -41,7 +41,7 @@ def derive(inputs: Inputs) -> dict[str, Any]:
         "identity": identity(curation.accounts),
         "printed": "\n".join(_WITHHELD_OUTPUT if text is None else shorten(text, TEXT_LIMIT) for text in printed),
         "samples": _samples(inputs.evaluation.samples),
-        "post_counts": _post_counts(curation.accounts),
+        "post_counts": post_counts(curation.accounts),
         "languages": _languages(curation.languages),
         "main_languages": [
             (LANGUAGES.get(code, code), number) for code, number in shared_languages(curation.languages).items()
@@ -80,17 +80,14 @@ def _samples(groups: tuple[Samples, ...]) -> dict[str, Any]:
     }
 
 
-def drop_label(reason: str) -> str:
-    """What the reader of the card sees for a reason of the curation."""
-    return _DROP_LABELS.get(reason, reason.replace("_", " ").capitalize())
-
-
-def _post_counts(accounts: tuple[Account, ...]) -> list[tuple[str, list[int]]]:
-    """huggingtweets' table: downloaded, one row for each reason with what it took away, kept; and all accounts' sum."""
+def post_counts(accounts: tuple[Account, ...]) -> list[tuple[str, list[int]]]:
+    """huggingtweets' table: downloaded, one row for each reason with what it took away, kept; the last column sums."""
     reasons = dict.fromkeys(reason for account in accounts for reason in account.dropped)
     table = [("Posts downloaded", [account.num_downloaded for account in accounts])]
-    table += [(drop_label(reason), [-account.dropped.get(reason, 0) for account in accounts]) for reason in reasons]
-    table += [("Posts kept", [account.num_kept for account in accounts])]
+    for reason in reasons:
+        label = _DROP_LABELS.get(reason, reason.replace("_", " ").capitalize())
+        table.append((label, [-account.dropped.get(reason, 0) for account in accounts]))
+    table.append(("Posts kept", [account.num_kept for account in accounts]))
     return [(label, [*row, sum(row)] if len(row) > 1 else row) for label, row in table]
 
 

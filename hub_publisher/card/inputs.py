@@ -111,10 +111,7 @@ def tracked(tracking: Tracking | None) -> dict[str, TrackedPage]:
     runs = tracking.runs if tracking else {}
     return {
         job: TrackedPage(
-            run_id=run.run_id,
-            url=run.url,
-            inputs=run.inputs,
-            artifacts=run.artifacts if job == "preprocess" else {},
+            run_id=run.run_id, url=run.url, inputs=run.inputs, artifacts=run.artifacts if job == "preprocess" else {}
         )
         for job, run in sorted(runs.items())
     }

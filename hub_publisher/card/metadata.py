@@ -4,17 +4,16 @@ from typing import Any
 
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.config import HUGGING_FACE, Config
-from hub_publisher.readme.escape import is_web_address, printable, shorten
-from hub_publisher.readme.hub_rules import LICENSES, hub_language, is_model_id
+from hub_publisher.readme.escape import printable, shorten
+from hub_publisher.readme.hub_rules import LICENSES, hub_language
 from hub_publisher.readme.validate import check_metadata
-from hub_publisher.records import BaseModelRecord, Evaluation
+from hub_publisher.records import BaseModelRecord
 
 TAGS = ("hub-publisher", "text-generation", "generated-posts")
 AVATAR = "figures/avatar.png"
 SOCIAL = "figures/social.png"
 _JOULES_PER_KWH = 3.6e6
 _LANGUAGE_SHARE = 0.1  # a language of fewer posts than this is noise of the detector or an exception
-_SAMPLING_KEYS = ("do_sample", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens")
 
 
 def build(inputs: Inputs) -> dict[str, Any]:
@@ -22,7 +21,7 @@ def build(inputs: Inputs) -> dict[str, Any]:
     metadata = {
         **_common(inputs.training.base_model, inputs.curation.languages, inputs.dataset),
         "widget": _widget(inputs),
-        "inference": {"parameters": _sampling(inputs.evaluation)},
+        "inference": {"parameters": inputs.evaluation.sampling},
         "model-index": [_model_index(inputs)],
     }
     if inputs.is_on_hugging_face:
@@ -68,7 +67,7 @@ def _common(base_model: BaseModelRecord, languages: dict[str, int], dataset: str
         metadata["language"] = list(codes)
     metadata |= _license(base_model)
     metadata |= {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": list(TAGS)}
-    if base_model.hub_id and is_model_id(base_model.hub_id):
+    if base_model.hub_id:
         metadata |= {"base_model": base_model.hub_id, "base_model_relation": "finetune"}
     if dataset:
         metadata["datasets"] = [dataset]
@@ -81,11 +80,10 @@ def _license(base_model: BaseModelRecord) -> dict[str, str]:
         return {}
     if base_model.license in LICENSES - {"other"}:
         return {"license": base_model.license}
-    link = f"https://huggingface.co/{base_model.hub_id}"
-    if base_model.hub_id is None or not is_web_address(link):
+    if base_model.hub_id is None:
         return {}
     name = "base-model-license" if base_model.license == "other" else base_model.license
-    return {"license": "other", "license_name": name, "license_link": link}
+    return {"license": "other", "license_name": name, "license_link": f"https://{HUGGING_FACE}/{base_model.hub_id}"}
 
 
 def _widget(inputs: Inputs) -> list[dict[str, Any]]:
@@ -98,10 +96,6 @@ def _widget(inputs: Inputs) -> list[dict[str, Any]]:
             example["output"] = {"text": group.tuned[0]}
         examples.append(example)
     return examples
-
-
-def _sampling(evaluation: Evaluation) -> dict[str, Any]:
-    return {name: evaluation.sampling[name] for name in _SAMPLING_KEYS if name in evaluation.sampling}
 
 
 def _model_index(inputs: Inputs) -> dict[str, Any]:

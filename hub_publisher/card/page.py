@@ -16,13 +16,13 @@ from jinja2 import (
     FunctionLoader,
     StrictUndefined,
     TemplateNotFound,
+    TemplateRuntimeError,
     TemplateSyntaxError,
     Undefined,
-    UndefinedError,
     pass_context,
 )
 from jinja2.runtime import Context
-from jinja2.sandbox import SandboxedEnvironment, SecurityError
+from jinja2.sandbox import SandboxedEnvironment
 
 from hub_publisher.card import formatting
 from hub_publisher.card.facts import derive
@@ -67,7 +67,7 @@ def _render(env: Environment, facts: dict[str, Any]) -> str:
         fault = f"line {error.lineno} of {error.name}: {error.message}"
     except TemplateNotFound as error:
         fault = f"there is no {error.name}"
-    except (UndefinedError, SecurityError, TypeError, OverflowError) as error:
+    except (TemplateRuntimeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         fault = f"{_place(error)}{error}"
     raise CardError(f"The card's template fails: {fault}.", "Compare it with templates/ in the project.")
 

@@ -200,6 +200,10 @@ def test_two_accounts_have_a_column_each_and_a_sum(arguments: tuple[Any, ...]) -
     )
     page = page_of(arguments, curation=card_records.curation(arguments[0].run_dir, card_records.account(), other))
     assert "🤖 AI CYBORG 🤖" in page
+    assert (
+        "fine-tuned on 216 posts\n> read from an X data archive, which X gives to the owner of an account only, and"
+        in page
+    )
     assert "| | @tide\\_clerk | @fog\\_clerk | All |" in page
     assert "| Posts downloaded | 400 | 100 | 500 |" in page
     assert "| Reposts | −90 | −40 | −130 |" in page

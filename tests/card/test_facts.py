@@ -155,6 +155,16 @@ def test_the_command_names_what_was_chosen(arguments: tuple[Any, ...]) -> None:
     assert "of 7.2 billion parameters" in page
 
 
+def test_an_account_among_invented_ones_is_imitated(arguments: tuple[Any, ...]) -> None:
+    accounts = [
+        records.account(handle=name, source=source) for name, source in (("wick", "sample"), ("ada", "mastodon"))
+    ]
+    page = page_of(arguments, curation=records.curation(arguments[0].run_dir, *accounts))
+    assert "> This is a language model, not @wick and @ada." in page
+    assert "an account invented for it and fetched through mastodon, and imitates" in page
+    assert "invented account, so nobody is imitated" not in page
+
+
 def test_the_note_on_a_type_stands_where_the_code_names_one(arguments: tuple[Any, ...]) -> None:
     note = '`dtype="float32"` is for processors'
     assert note not in page_of(arguments)
