@@ -110,9 +110,8 @@ def _hyperparameters(values: dict[str, Any]) -> dict[str, list[tuple[str, str]]]
     """Those a reader cannot know from the defaults, and those equal to a default of Config."""
     found: dict[str, list[tuple[str, str]]] = {"changed": [], "default": []}
     for name, value in values.items():
-        if isinstance(value, str | int | float):
-            is_default = name in DEFAULTS and DEFAULTS[name] == value
-            found["default" if is_default else "changed"].append((name, _value(value)))
+        is_default = name in DEFAULTS and DEFAULTS[name] == value
+        found["default" if is_default else "changed"].append((name, _value(value)))
     return found
 
 

@@ -5,7 +5,6 @@ in manifest.json beside the card, and whoever downloads that can render the same
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -93,7 +92,9 @@ def gather(
         **{name: getattr(config, name) for name in SHOWN},
         has_avatar=has_avatar,
         curation=_without_bios(made_from.curation),
-        training=_without_paths(made_from.training),
+        training=made_from.training.model_copy(
+            update={**_BARE, "log": thinned(made_from.training.log, _MAX_LOG_POINTS)}
+        ),
         evaluation=made_from.evaluation.model_copy(update=_BARE),
         snippet=made_from.snippet.model_copy(update=_BARE),
         runs=tracked(made_from.tracking),
@@ -121,15 +122,3 @@ def _without_bios(curation: Curation) -> Curation:
     """What an account says of itself is no fact about the model; the avatar's file is on this machine only."""
     accounts = tuple(account.model_copy(update={"bio": "", "avatar_file": None}) for account in curation.accounts)
     return curation.model_copy(update={**_BARE, "accounts": accounts})
-
-
-def _without_paths(training: Training) -> Training:
-    """Hyperparameters that a reader can use, and as much of the log as a page can show."""
-    known = {name: value for name, value in training.hyperparameters.items() if not _is_path(value)}
-    log = thinned(training.log, _MAX_LOG_POINTS)
-    return training.model_copy(update={**_BARE, "hyperparameters": known, "log": log})
-
-
-def _is_path(value: Any) -> bool:
-    """Whether a value says where something lies on the machine that trained."""
-    return isinstance(value, Path) or (isinstance(value, str) and value.startswith(("/", "~", ".", "\\")))

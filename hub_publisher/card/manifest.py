@@ -26,7 +26,7 @@ class Manifest(BaseModel):
     regions: dict[str, str]  # managed region of README.md -> SHA-256 of its content
     front_matter: dict[str, JsonValue]
     templates: dict[str, str]  # name -> SHA-256
-    shown: JsonValue  # a list; manifests of before the first release hold the facts section by section
+    shown: list[str] | dict[str, JsonValue]  # by section in manifests of before the first release
     inputs: Inputs
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.config import HUGGING_FACE, Config
-from hub_publisher.readme.escape import printable, shorten
+from hub_publisher.readme.escape import excerpt
 from hub_publisher.readme.hub_rules import LICENSES, hub_language
 from hub_publisher.readme.validate import check_metadata
 from hub_publisher.records import BaseModelRecord
@@ -45,10 +45,9 @@ def emissions(inputs: Inputs) -> float | None:
 
 def check_early(config: Config, repo_id: str, base_model: BaseModelRecord, languages: dict[str, int]) -> None:
     """Raises CardError, before any training, for whatever the Hub would refuse of what is known by then."""
-    widget = [{"text": prompt, "example_title": prompt} for prompt in config.prompts]
     name = repo_id.rpartition("/")[2]
     metadata = _common(base_model, languages, config.dataset)
-    check_metadata({**metadata, "widget": widget, "model-index": [{"name": name, "results": []}]})
+    check_metadata({**metadata, "model-index": [{"name": name, "results": []}]})
 
 
 def shared_languages(languages: dict[str, int]) -> dict[str, int]:
@@ -89,8 +88,7 @@ def _license(base_model: BaseModelRecord) -> dict[str, str]:
 def _widget(inputs: Inputs) -> list[dict[str, Any]]:
     examples = []
     for group in inputs.evaluation.samples:
-        title = shorten(" ".join(printable(group.prompt).split()), 60)
-        example: dict[str, Any] = {"text": group.prompt, "example_title": title}
+        example: dict[str, Any] = {"text": group.prompt, "example_title": excerpt(group.prompt)}
         # The first of the seed or none (it is withheld): the next would be a picked one. The page appends it.
         if group.tuned and group.tuned[0]:
             example["output"] = {"text": group.tuned[0]}

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from hub_publisher.config import DEFAULTS, of_kind
 from hub_publisher.records import Samples
 from tests.card.test_card import inputs_of, page_of
 from tests.helpers import card_records as records
@@ -116,11 +117,15 @@ def test_energy_is_shown_where_it_was_measured(arguments: tuple[Any, ...]) -> No
 
 
 def test_hyperparameters_are_told_apart_from_defaults(arguments: tuple[Any, ...]) -> None:
-    page = with_training(arguments, hyperparameters={"packing": True, "seed": 7, "betas": [0.9], "weight_decay": 0.0})
+    page = with_training(arguments, hyperparameters={"packing": True, "seed": 7, "weight_decay": 0.0})
     own, default = page.split("### Hyperparameters")[1].split("### Framework")[0].split("<details>")
     assert "| `packing` | True |\n| `seed` | 7 |\n" in own
     assert "| `weight_decay` | 0 |\n" in default
-    assert "betas" not in page
+
+
+def test_no_hyperparameter_says_where_something_lies() -> None:
+    assert {type(DEFAULTS[name]) for name in of_kind("hyperparameter")} <= {int, float, str}
+    assert [name for name in of_kind("hyperparameter") if isinstance(DEFAULTS[name], str)] == ["dtype"]
 
 
 @pytest.mark.parametrize(
