@@ -27,6 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = arguments[0].run_dir / "model"
     model.mkdir()
     (model / "model.safetensors").write_bytes(b"weights")
+    (model / ".cache").mkdir()
+    (model / ".cache" / "notes").write_bytes(b"a client's own, never published")
     card_records.render(*arguments)
     return model
 
@@ -48,7 +50,8 @@ def test_every_number_on_the_page_stands_in_it(folder: Path) -> None:
 def test_every_file_has_its_hash(folder: Path) -> None:
     files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in folder.rglob("*") if path.is_file()}
     del files["README.md"], files["manifest.json"]
-    assert manifest_of(folder)["files"] == files
+    del files[".cache/notes"]
+    assert list(manifest_of(folder)["files"].items()) == sorted(files.items())
     assert "model.safetensors" in files and "figures/social.png" in files
 
 

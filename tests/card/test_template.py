@@ -78,14 +78,15 @@ def test_a_template_reads_no_other_file(inputs: Inputs, tmp_path: Path) -> None:
         page(inputs, tmp_path, "{% include '../secret.jinja' %}")
 
 
-def test_a_changed_template_makes_another_card(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["template", "eval_results"])
+def test_a_changed_file_makes_another_card(tmp_path: Path, setting: str) -> None:
     config, repo_id, *_, tracking = card_records.publication(tmp_path)
 
     def state(of: Config) -> object:
         return card.state(of, repo_id, card_records.HUGGING_FACE_URL, tracking)
 
     (tmp_path / "mine.jinja").write_text("# {{ identity.name }}\n")
-    other = Config(**{**vars(config), "template": tmp_path / "mine.jinja"})
+    other = Config(**{**vars(config), setting: tmp_path / "mine.jinja"})
     before = state(other)
     assert state(config) != before
     (tmp_path / "mine.jinja").write_text("# {{ identity.name }}!\n")
