@@ -18,12 +18,12 @@ def fixed(value: float, decimals: int, sign: str = "") -> str:
 
 
 def significant(value: float) -> str:
-    """Three digits that matter: 38.4, 1,230, 0.0521; small ones as 3.00e-04."""
+    """Three digits that matter: 38.4, 1,230, 0.0521; small ones as 3.00e-04, large ones to the unit."""
     if value == 0:
         return "0"
     if abs(value) < 1e-3:
         return f"{value:.2e}"
-    if abs(value) >= 1000:
+    if abs(value) >= 999.5:
         return f"{value:,.0f}"
     return f"{value:#.3g}".rstrip(".")
 
@@ -38,7 +38,7 @@ def percent(part: float, whole: float) -> str:
 
 def duration(seconds: float) -> str:
     """`8.1 s`, `2 min 7 s`, `3 h 5 min`."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
@@ -50,7 +50,7 @@ def size(num_bytes: int) -> str:
     """`1.3 GB`, in powers of ten."""
     value = float(num_bytes)
     for unit in ("bytes", "kB", "MB"):
-        if value < 1000:
+        if value < 999.5:
             return f"{value:.0f} {unit}"
         value /= 1000
     return f"{value:.1f} GB"
@@ -70,7 +70,7 @@ def millions(value: int) -> str:
     """`134.5 million`, `7.2 billion`; small numbers in full."""
     if value < 1_000_000:
         return number(value)
-    scaled, unit = (value / 1e9, "billion") if value >= 1_000_000_000 else (value / 1e6, "million")
+    scaled, unit = (value / 1e9, "billion") if value >= 999_950_000 else (value / 1e6, "million")
     return f"{scaled:.1f} {unit}"
 
 

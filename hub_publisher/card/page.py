@@ -97,7 +97,7 @@ def environment(templates: Path | None = None) -> Environment:
 def _finalize(facts: Context, value: Any) -> Any:
     # A StrictUndefined raises, with its name, when it is made text.
     shown = str(value) if isinstance(value, Undefined) else escape.finalize(value)
-    facts[_PRINTED].append(unescape(str(shown)).replace(escape.JOINER, ""))
+    facts[_PRINTED].append(unescape(str(shown)))
     return shown
 
 

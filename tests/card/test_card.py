@@ -20,7 +20,6 @@ from PIL import Image
 
 from hub_publisher import card
 from hub_publisher.card import avatar, figures
-from hub_publisher.card import formatting as words
 from hub_publisher.card.metadata import build
 from hub_publisher.card.page import context, environment, render_page
 from hub_publisher.errors import CardError
@@ -319,12 +318,3 @@ def test_a_name_the_facts_lack_is_an_error() -> None:
         environment().from_string("{{ nothing }}").render()
     with pytest.raises(UndefinedError, match="no attribute 'b'"):
         environment().from_string("{{ a.b }}").render(a={})
-
-
-@pytest.mark.parametrize(
-    ("part", "whole", "shown"),
-    [(0, 5, "0 %"), (1, 3000, "under 0.1 %"), (1, 300, "0.3 %"), (1, 3, "33 %"), (299, 300, "99.7 %"),
-     (2999, 3000, "over 99.9 %"), (3, 3, "100 %"), (1, 0, "0 %")],
-)  # fmt: skip
-def test_a_few_are_not_none_and_nearly_all_are_not_all(part: int, whole: int, shown: str) -> None:
-    assert words.percent(part, whole) == shown

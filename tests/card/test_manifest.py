@@ -47,6 +47,13 @@ def test_every_number_on_the_page_stands_in_it(folder: Path) -> None:
     assert manifest_of(folder)["front_matter"] == metadata
 
 
+def test_what_is_shown_is_listed_as_it_is_read(folder: Path) -> None:
+    shown = manifest_of(folder)["shown"]
+    assert shown[:3] == ["@tide\\_clerk", "Tide Clerk", "AI BOT"]
+    assert "quiet | salted \\* and \\_kept\\_" in shown  # its entities' numbers are no numbers of the page
+    assert {"3.910", "−22.1", "2 min 7 s", "95 %"} < set(shown)
+
+
 def test_every_file_has_its_hash(folder: Path) -> None:
     files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in folder.rglob("*") if path.is_file()}
     del files["README.md"], files["manifest.json"]
