@@ -2,42 +2,33 @@
 
     inputs        the records, as one record that may be published
     metadata      the front matter's keys
-    facts, training_facts, evaluation_facts, limits   what the page says, section by section
-    figures, avatar, social                           what it shows
+    facts         what follows from the inputs        formatting   how the templates write numbers
     page          the templates filled                benchmarks   results that the publisher brings along
+    figures, avatar, social   what the page shows
     manifest      hashes, every number shown, and the inputs: enough to check the page and to make it again
 
 Same inputs, same bytes: nothing here asks the clock, the machine or a random number.
 """
 
-import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from hub_publisher import __version__, readme
 from hub_publisher.card import avatar, benchmarks, figures, manifest, social
+from hub_publisher.card.facts import identity
 from hub_publisher.card.inputs import Inputs, Sources, gather, is_on_hugging_face, tracked
 from hub_publisher.card.metadata import AVATAR, SOCIAL, build, check_early
 from hub_publisher.card.page import context, render_page, template_hashes
 from hub_publisher.config import Config
-from hub_publisher.readme import frontmatter
+from hub_publisher.readme import frontmatter, regions
 from hub_publisher.readme.validate import check_metadata
 from hub_publisher.records import MODEL_DIR, Card
 from hub_publisher.system.files import sha256_of, write_bytes
 from hub_publisher.tracking.records import Tracking
 
-__all__ = [
-    "LEAVES",
-    "Rendered",
-    "Sources",
-    "check_early",
-    "make",
-    "render",
-    "state",
-    "with_manifest",
-]
+__all__ = ["LEAVES", "Rendered", "Sources", "check_early", "make", "render", "state", "with_manifest"]
 
 README = "README.md"
 # What a rendering leaves, in the publication's folder.
@@ -45,19 +36,14 @@ LEAVES = tuple(
     f"{MODEL_DIR}/{path}"
     for path in (README, manifest.MANIFEST, f"{figures.FOLDER}/*.png", f"{benchmarks.FOLDER}/*.yaml")
 )
-HUGGING_FACE_URL = "https://huggingface.co"
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """A card made from its inputs, in memory: path in the repository -> content, and what it says."""
+class Rendered(NamedTuple):
+    """A card made from its inputs, in memory."""
 
-    inputs: Inputs
     body: str  # of README.md, its managed regions sealed
-    front_matter: dict[str, Any]
-    shown: dict[str, Any]  # what the page prints, as JSON
-    templates: dict[str, str]
-    files: dict[str, bytes]  # README.md and every picture
+    files: dict[str, bytes]  # path in the repository -> content: README.md and every picture
+    manifest: manifest.Manifest  # of these files alone
 
 
 def state(config: Config, repo_id: str, endpoint: str, tracking: Tracking | None) -> tuple[object, ...]:
@@ -88,33 +74,39 @@ def render(config: Config, made_from: Sources) -> Card:
 
 def make(inputs: Inputs, picture: bytes | None, templates: Path | None = None) -> Rendered:
     """The card of `inputs`; `picture` is the avatar as it is published. Raises CardError."""
-    drawn = figures.draw(inputs)
-    shown = context(inputs, drawn)
     metadata = build(inputs)
     check_metadata(metadata)
-    body = render_page(shown, templates)
+    drawn = figures.draw(inputs)
+    body, shown = render_page(context(inputs, drawn), templates)
     files = {README: f"{frontmatter.dump(metadata)}\n{body}".encode(), SOCIAL: _preview(inputs, picture)}
     if picture is not None:
         files[AVATAR] = picture
     files |= {f"{figures.FOLDER}/{name}.png": figure.png for name, figure in drawn.items()}
     files |= benchmarks.files(inputs.eval_results)
-    as_json = json.loads(json.dumps(shown))
-    return Rendered(inputs, body, metadata, as_json, template_hashes(templates), files)
+    made = manifest.Manifest(
+        made_by=f"hub_publisher {__version__}",
+        provenance=manifest.provenance(inputs),
+        files={path: sha256(content).hexdigest() for path, content in files.items() if path != README},
+        regions={part.name: part.hash for part in regions.split(body) if isinstance(part, regions.Region)},
+        front_matter=metadata,
+        templates=template_hashes(templates),
+        shown=shown,
+        inputs=inputs,
+    )
+    return Rendered(body, files, made)
 
 
 def with_manifest(rendered: Rendered, others: dict[str, str]) -> dict[str, bytes]:
     """The card's files and manifest.json, which covers them and the repository's `others`: path -> SHA-256."""
-    own = {path: manifest.sha256(content) for path, content in rendered.files.items() if path != README}
-    made = manifest.build(
-        rendered.inputs, rendered.body, rendered.front_matter, rendered.shown, rendered.templates, {**others, **own}
-    )
-    return {**rendered.files, manifest.MANIFEST: manifest.dump(made)}
+    everything = dict(sorted({**others, **rendered.manifest.files}.items()))
+    whole = rendered.manifest.model_copy(update={"files": everything})
+    return {**rendered.files, manifest.MANIFEST: manifest.dump(whole)}
 
 
 def _preview(inputs: Inputs, picture: bytes | None) -> bytes:
-    identity = context(inputs, {})["identity"]
+    who = identity(inputs.curation.accounts)
     told = social.choose(inputs.evaluation.samples)
-    return social.draw(picture, identity["name"], identity["plain_handles"], identity["kind"], *told)
+    return social.draw(picture, who["name"], who["plain_handles"], who["kind"], *told)
 
 
 def _hashes(made_from: Sources) -> dict[str, str]:

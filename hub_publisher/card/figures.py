@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub_publisher.card import formatting
+from hub_publisher.card.facts import post_counts
 from hub_publisher.card.inputs import Inputs
-from hub_publisher.card.training_facts import drop_label
 
 FOLDER = "figures"
 # Each has a contrast of at least 4:1 with #ffffff and with #0b0f19, the Hub's dark background.
@@ -45,16 +45,10 @@ def draw(inputs: Inputs) -> dict[str, Figure]:
 def _pipeline(inputs: Inputs) -> Figure:
     """Posts to model as one goes from the other, after huggingtweets' figure, and what the tracker recorded."""
     curation, training, result = inputs.curation, inputs.training, inputs.evaluation
-    downloaded, kept, learnt, heldout = (
-        formatting.count(number)
-        for number in (
-            sum(account.num_downloaded for account in curation.accounts),
-            curation.num_train + curation.num_heldout,
-            curation.num_train,
-            curation.num_heldout,
-        )
-    )
-    steps = formatting.count(training.num_steps, "step")
+    downloaded = formatting.number(sum(account.num_downloaded for account in curation.accounts))
+    kept = formatting.number(curation.num_train + curation.num_heldout)
+    learnt, heldout = formatting.number(curation.num_train), formatting.number(curation.num_heldout)
+    steps = formatting.number(training.num_steps, "step")
     before, after = (formatting.significant(metrics.perplexity) for metrics in (result.base, result.tuned))
     base = (training.base_model.hub_id or "a local folder").rpartition("/")[2]
     versions = _versions(inputs)
@@ -119,32 +113,27 @@ def _loss(inputs: Inputs) -> Figure | None:
     log, evals = inputs.training.log, inputs.training.evals
     if len(log) < 2:
         return None
+    steps, losses = [point.step for point in log], [point.loss for point in log]
+    smooth = _smooth(losses)
 
-    def curves(axes: Any) -> None:
-        axes.plot(
-            [p.step for p in log], [p.loss for p in log], color=LINE, lw=0.8, alpha=0.6, label="training, each step"
-        )
-        axes.plot([p.step for p in log], _smooth([p.loss for p in log]), color=ACCENT, lw=2, label="training, smoothed")
+    def paint(axes: Any) -> None:
+        axes.plot(steps, losses, color=LINE, lw=0.8, alpha=0.6, label="training, each step")
+        axes.plot(steps, smooth, color=ACCENT, lw=2, label="training, smoothed")
         if evals:
-            axes.plot(
-                [p.step for p in evals],
-                [p.eval_loss for p in evals],
-                color=SECOND,
-                marker="o",
-                lw=1.5,
-                label="held out",
-            )
+            heldout = [point.eval_loss for point in evals]
+            axes.plot([point.step for point in evals], heldout, color=SECOND, marker="o", lw=1.5, label="held out")
         axes.set(xlabel="optimizer step", ylabel="loss (nats per token)")
         axes.legend(frameon=False, labelcolor=TEXT, fontsize=9)
 
-    smooth = _smooth([point.loss for point in log])
-    steps = formatting.count(log[-1].step, "step")
-    alt = f"Training loss went from {log[0].loss:.2f} to {smooth[-1]:.2f} nats per token in {steps}"
+    alt = (
+        f"Training loss went from {losses[0]:.2f} to {smooth[-1]:.2f} nats per token in "
+        f"{formatting.number(steps[-1], 'step')}"
+    )
     best = next((point for point in evals if point.epoch == inputs.training.best_epoch), None)
     if best and best is not evals[0]:
         alt += f"; held-out loss from {evals[0].eval_loss:.2f} to {best.eval_loss:.2f}, best after pass {best.epoch}"
     title = "Loss on training and held-out posts" if evals else "Loss on training posts"
-    return Figure(_png(title, curves, 3.7), f"{alt}.")
+    return Figure(_png(title, paint, 3.7), f"{alt}.")
 
 
 def _smooth(values: list[float]) -> list[float]:
@@ -154,11 +143,11 @@ def _smooth(values: list[float]) -> list[float]:
 
 
 def _months(inputs: Inputs) -> Figure | None:
-    months = inputs.posts.per_month
+    months = inputs.curation.posts.per_month
     if len(months) < _FEW_BARS:
         return None
 
-    def bars(axes: Any) -> None:
+    def paint(axes: Any) -> None:
         axes.bar(range(len(months)), months.values(), width=0.85, color=ACCENT)
         every = -(-len(months) // 10)
         axes.set_xticks(range(0, len(months), every), list(months)[::every], rotation=30, ha="right")
@@ -168,68 +157,63 @@ def _months(inputs: Inputs) -> Figure | None:
     busiest = max(months, key=lambda month: months[month])
     alt = (
         f"Posts kept from each month, {next(iter(months))} to {list(months)[-1]}: most in {busiest} "
-        f"({formatting.count(months[busiest])}), on average "
+        f"({formatting.number(months[busiest])}), on average "
         f"{formatting.significant(sum(months.values()) / len(months))} a month."
     )
-    return Figure(_png("Posts kept, by month", bars, 3.1), alt)
+    return Figure(_png("Posts kept, by month", paint, 3.1), alt)
 
 
 def _lengths(inputs: Inputs) -> Figure | None:
-    posts = inputs.posts
+    posts = inputs.curation.posts
     if len(posts.bins) < _FEW_BARS:
         return None
     edges = [posts.first_bin + number * posts.bin_width for number in range(len(posts.bins))]
 
-    def histogram(axes: Any) -> None:
+    def paint(axes: Any) -> None:
         axes.bar(edges, posts.bins, width=0.9 * posts.bin_width, align="edge", color=ACCENT)
         last = edges[-1] + posts.bin_width
-        longer = f" (longer than {formatting.count(last - 1)}: in the last bar)" if posts.longest >= last else ""
+        longer = f" (longer than {formatting.number(last - 1)}: in the last bar)" if posts.longest >= last else ""
         axes.set(xlabel=f"characters{longer}", ylabel="posts kept")
         axes.yaxis.get_major_locator().set_params(integer=True)
 
     alt = (
-        f"Lengths of the kept posts: half have at most {formatting.count(posts.median, 'character')}, "
-        f"the longest has {formatting.count(posts.longest)}."
+        f"Lengths of the kept posts: half have at most {formatting.number(posts.median, 'character')}, "
+        f"the longest has {formatting.number(posts.longest)}."
     )
-    return Figure(_png("How long the kept posts are", histogram, 3.1), alt)
+    return Figure(_png("How long the kept posts are", paint, 3.1), alt)
 
 
 def _dropped(inputs: Inputs) -> Figure | None:
-    accounts = inputs.curation.accounts
-    reasons = dict.fromkeys(reason for account in accounts for reason in account.dropped)
-    counts = {drop_label(reason): sum(account.dropped.get(reason, 0) for account in accounts) for reason in reasons}
-    counts = {label: number for label, number in counts.items() if number}
-    kept, total = sum(a.num_kept for a in accounts), sum(a.num_downloaded for a in accounts)
+    (_, total), *dropped, (_, kept) = ((label, abs(row[-1])) for label, row in post_counts(inputs.curation.accounts))
+    counts = {label: number for label, number in dropped if number}
     if not counts:
         return None
     bars = {**counts, "Kept": kept}
 
-    def draw_bars(axes: Any) -> None:
+    def paint(axes: Any) -> None:
         drawn = axes.barh(list(bars), list(bars.values()), color=[SECOND] * len(counts) + [ACCENT], height=0.7)
-        axes.bar_label(drawn, [formatting.count(number) for number in bars.values()], padding=4, color=TEXT, fontsize=9)
+        axes.bar_label(drawn, map(formatting.number, bars.values()), padding=4, color=TEXT, fontsize=9)
         axes.invert_yaxis()
         axes.margins(x=0.12)
         axes.set(xlabel="posts")
 
     largest = max(counts, key=lambda label: counts[label])
     alt = (
-        f"Of {formatting.count(total, 'downloaded post')} {formatting.count(kept)} were kept "
+        f"Of {formatting.number(total, 'downloaded post')} {formatting.number(kept)} were kept "
         f"({formatting.percent(kept, total)}); the most frequent reason to drop one: {largest.lower()} "
-        f"({formatting.count(counts[largest])})."
+        f"({formatting.number(counts[largest])})."
     )
-    return Figure(_png("What became of the downloaded posts", draw_bars, 1.2 + 0.32 * len(bars)), alt)
+    return Figure(_png("What became of the downloaded posts", paint, 1.2 + 0.32 * len(bars)), alt)
 
 
 def _png(title: str, paint: Callable[[Any], None], height: float) -> bytes:
     """Fresh axes below `title`, together `height` inches high, in the house's style whatever matplotlibrc says."""
-    import matplotlib
+    from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Page
     from PIL import Image
 
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_style())
+    with style.context(["default", _style()]):
         page = Page(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
         canvas = FigureCanvasAgg(page)
         paint(page.add_subplot(title=title))

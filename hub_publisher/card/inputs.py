@@ -5,22 +5,21 @@ in manifest.json beside the card, and whoever downloads that can render the same
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from hub_publisher.card.formatting import thinned
 from hub_publisher.config import DEFAULTS, HUGGING_FACE, Config
-from hub_publisher.records import Curation, Evaluation, PostStatistics, Snippet, StageRecord, Training
+from hub_publisher.records import Curation, Evaluation, Snippet, Training
 from hub_publisher.tracking.records import Tracking
 
 # What the card's own settings are; those of the stages before stand in their records.
 SHOWN = ("handle", "contact", "dataset", "grid_intensity")
 _NOT_REPEATED = ("base_model", "prompts")  # the command that makes a model again names the first in its own way
-R = TypeVar("R", bound=StageRecord)
-
 _MAX_LOG_POINTS = 1000  # more than this no figure of the width of a page can show
+_BARE: dict[str, Any] = {"settings": {}, "outputs": {}}  # without the runner's notes on this machine's files
 
 
 class _Published(BaseModel):
@@ -79,15 +78,6 @@ class Inputs(_Published):
                 return {**rest, "curation": {**curation, "posts": posts}, "training": training}
         return values
 
-    @property
-    def posts(self) -> PostStatistics:
-        """Months and lengths of the kept posts."""
-        return self.curation.posts
-
-    @property
-    def page_url(self) -> str:
-        return f"https://{HUGGING_FACE}/{self.repo_id}"
-
 
 def gather(
     config: Config, made_from: Sources, has_avatar: bool = False, eval_results: tuple[dict[str, Any], ...] = ()
@@ -101,10 +91,12 @@ def gather(
         settings={name: settings[name] for name in DEFAULTS if name in settings and name not in _NOT_REPEATED},
         **{name: getattr(config, name) for name in SHOWN},
         has_avatar=has_avatar,
-        curation=_without_bios(_bare(made_from.curation)),
-        training=_without_paths(_bare(made_from.training)),
-        evaluation=_bare(made_from.evaluation),
-        snippet=_bare(made_from.snippet),
+        curation=_without_bios(made_from.curation),
+        training=made_from.training.model_copy(
+            update={**_BARE, "log": thinned(made_from.training.log, _MAX_LOG_POINTS)}
+        ),
+        evaluation=made_from.evaluation.model_copy(update=_BARE),
+        snippet=made_from.snippet.model_copy(update=_BARE),
         runs=tracked(made_from.tracking),
         eval_results=eval_results,
     )
@@ -115,20 +107,12 @@ def is_on_hugging_face(endpoint: str) -> bool:
     return urlsplit(endpoint).hostname == HUGGING_FACE
 
 
-def _bare(record: R) -> R:
-    """A record without what the runner noted of this machine's files and settings."""
-    return record.model_copy(update={"settings": {}, "outputs": {}})
-
-
 def tracked(tracking: Tracking | None) -> dict[str, TrackedPage]:
     """The tracked runs by job type, without what the last one left: that is made from this very card."""
     runs = tracking.runs if tracking else {}
     return {
         job: TrackedPage(
-            run_id=run.run_id,
-            url=run.url,
-            inputs=run.inputs,
-            artifacts=run.artifacts if job == "preprocess" else {},
+            run_id=run.run_id, url=run.url, inputs=run.inputs, artifacts=run.artifacts if job == "preprocess" else {}
         )
         for job, run in sorted(runs.items())
     }
@@ -137,17 +121,4 @@ def tracked(tracking: Tracking | None) -> dict[str, TrackedPage]:
 def _without_bios(curation: Curation) -> Curation:
     """What an account says of itself is no fact about the model; the avatar's file is on this machine only."""
     accounts = tuple(account.model_copy(update={"bio": "", "avatar_file": None}) for account in curation.accounts)
-    return curation.model_copy(update={"accounts": accounts})
-
-
-def _without_paths(training: Training) -> Training:
-    """Hyperparameters that a reader can use, and as much of the log as a page can show."""
-    known = {name: value for name, value in training.hyperparameters.items() if not _is_path(value)}
-    stride = -(-len(training.log) // _MAX_LOG_POINTS) or 1
-    log = training.log[::-1][::stride][::-1]  # the last step always among them
-    return training.model_copy(update={"hyperparameters": known, "log": log})
-
-
-def _is_path(value: Any) -> bool:
-    """Whether a value says where something lies on the machine that trained."""
-    return isinstance(value, Path) or (isinstance(value, str) and value.startswith(("/", "~", ".", "\\")))
+    return curation.model_copy(update={**_BARE, "accounts": accounts})

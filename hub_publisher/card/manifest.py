@@ -1,18 +1,14 @@
 """manifest.json: what was published and what the page says of it, so that anyone can check either.
 
-`files` and `regions` are hashes to compare with; `shown` is every string and number that the page prints; `inputs` is
-what the page was made from, enough to make it again. `provenance` repeats, for people, where the model comes from.
+`files` and `regions` are hashes to compare with; `shown` is every text and number that the templates filled in, in
+order; `inputs` is what the page was made from, enough to make it again. `provenance` repeats, for people, where the
+model comes from.
 """
-
-import hashlib
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
-from hub_publisher import __version__
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.errors import CardError
-from hub_publisher.readme import regions
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -30,29 +26,8 @@ class Manifest(BaseModel):
     regions: dict[str, str]  # managed region of README.md -> SHA-256 of its content
     front_matter: dict[str, JsonValue]
     templates: dict[str, str]  # name -> SHA-256
-    shown: dict[str, JsonValue]
+    shown: list[str] | dict[str, JsonValue]  # by section in manifests of before the first release
     inputs: Inputs
-
-
-def build(
-    inputs: Inputs,
-    body: str,
-    front_matter: dict[str, Any],
-    shown: dict[str, Any],
-    templates: dict[str, str],
-    files: dict[str, str],
-) -> Manifest:
-    """The manifest of a rendered page: `body` is its sealed text, `files` the hashes of what lies beside it."""
-    return Manifest(
-        made_by=f"hub_publisher {__version__}",
-        provenance=_provenance(inputs),
-        files=dict(sorted(files.items())),
-        regions={region.name: region.hash for region in regions.split(body) if isinstance(region, regions.Region)},
-        front_matter=front_matter,
-        templates=templates,
-        shown=shown,
-        inputs=inputs,
-    )
 
 
 def dump(manifest: Manifest) -> bytes:
@@ -73,13 +48,9 @@ def parse(content: bytes, where: str) -> Manifest:
         ) from error
 
 
-def sha256(content: bytes) -> str:
-    """SHA-256 (hex) of bytes."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def _provenance(inputs: Inputs) -> dict[str, JsonValue]:
-    base, training, evaluation = inputs.training.base_model, inputs.training, inputs.evaluation
+def provenance(inputs: Inputs) -> dict[str, JsonValue]:
+    """Where the model comes from, said once more for people."""
+    training, base = inputs.training, inputs.training.base_model
     return {
         "repo_id": inputs.repo_id,
         "posts_sha256": inputs.curation.posts_sha256,
@@ -89,15 +60,7 @@ def _provenance(inputs: Inputs) -> dict[str, JsonValue]:
         "base_model": base.hub_id,
         "base_revision": base.revision,
         "weights_sha256": training.weights_sha256,
-        "seeds": {"training": training.hyperparameters.get("seed"), "samples": evaluation.seed},
+        "seeds": {"training": training.hyperparameters.get("seed"), "samples": inputs.evaluation.seed},
         "versions": dict(training.versions),
-        "wandb": {
-            job: {
-                "run_id": run.run_id,
-                "url": run.url,
-                "inputs": dict(run.inputs),
-                "artifacts": dict(run.artifacts),
-            }
-            for job, run in inputs.runs.items()
-        },
+        "wandb": {job: run.model_dump() for job, run in inputs.runs.items()},
     }

@@ -3,18 +3,17 @@
 from typing import Any
 
 from hub_publisher.card.inputs import Inputs
-from hub_publisher.config import Config
-from hub_publisher.readme.escape import is_web_address, printable, shorten
-from hub_publisher.readme.hub_rules import LICENSES, hub_language, is_model_id
+from hub_publisher.config import HUGGING_FACE, Config
+from hub_publisher.readme.escape import excerpt
+from hub_publisher.readme.hub_rules import LICENSES, hub_language
 from hub_publisher.readme.validate import check_metadata
-from hub_publisher.records import BaseModelInfo, Evaluation
+from hub_publisher.records import BaseModelInfo
 
 TAGS = ("hub-publisher", "text-generation", "generated-posts")
 AVATAR = "figures/avatar.png"
 SOCIAL = "figures/social.png"
 _JOULES_PER_KWH = 3.6e6
 _LANGUAGE_SHARE = 0.1  # a language of fewer posts than this is noise of the detector or an exception
-_SAMPLING_KEYS = ("do_sample", "temperature", "top_p", "top_k", "repetition_penalty", "max_new_tokens")
 
 
 def build(inputs: Inputs) -> dict[str, Any]:
@@ -22,11 +21,11 @@ def build(inputs: Inputs) -> dict[str, Any]:
     metadata = {
         **_common(inputs.training.base_model, inputs.curation.languages, inputs.dataset),
         "widget": _widget(inputs),
-        "inference": {"parameters": _sampling(inputs.evaluation)},
+        "inference": {"parameters": inputs.evaluation.sampling},
         "model-index": [_model_index(inputs)],
     }
     if inputs.is_on_hugging_face:
-        metadata["thumbnail"] = f"{inputs.page_url}/resolve/main/{SOCIAL}"
+        metadata["thumbnail"] = f"https://{HUGGING_FACE}/{inputs.repo_id}/resolve/main/{SOCIAL}"
     if (grams := emissions(inputs)) is not None:
         metadata["co2_eq_emissions"] = {
             "emissions": round(grams, 3),
@@ -46,29 +45,28 @@ def emissions(inputs: Inputs) -> float | None:
 
 def check_early(config: Config, repo_id: str, base_model: BaseModelInfo, languages: dict[str, int]) -> None:
     """Raises CardError, before any training, for whatever the Hub would refuse of what is known by then."""
-    widget = [{"text": prompt, "example_title": prompt} for prompt in config.prompts]
     name = repo_id.rpartition("/")[2]
     metadata = _common(base_model, languages, config.dataset)
-    check_metadata({**metadata, "widget": widget, "model-index": [{"name": name, "results": []}]})
+    check_metadata({**metadata, "model-index": [{"name": name, "results": []}]})
 
 
-def shared_languages(languages: dict[str, int]) -> list[str]:
-    """The Hub's codes of the languages that at least a tenth of the posts are in, most frequent first."""
+def shared_languages(languages: dict[str, int]) -> dict[str, int]:
+    """The Hub's codes of the languages that at least a tenth of the posts are in -> posts, most frequent first."""
     total = sum(languages.values())
     shares: dict[str, int] = {}
     for platform_code, num_posts in languages.items():
         if code := hub_language(platform_code):
             shares[code] = shares.get(code, 0) + num_posts
-    return [code for code, number in shares.items() if number >= _LANGUAGE_SHARE * total]
+    return {code: number for code, number in shares.items() if number >= _LANGUAGE_SHARE * total}
 
 
 def _common(base_model: BaseModelInfo, languages: dict[str, int], dataset: str | None) -> dict[str, Any]:
     metadata: dict[str, Any] = {}
     if codes := shared_languages(languages):
-        metadata["language"] = codes
+        metadata["language"] = list(codes)
     metadata |= _license(base_model)
     metadata |= {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": list(TAGS)}
-    if base_model.hub_id and is_model_id(base_model.hub_id):
+    if base_model.hub_id:
         metadata |= {"base_model": base_model.hub_id, "base_model_relation": "finetune"}
     if dataset:
         metadata["datasets"] = [dataset]
@@ -81,27 +79,21 @@ def _license(base_model: BaseModelInfo) -> dict[str, str]:
         return {}
     if base_model.license in LICENSES - {"other"}:
         return {"license": base_model.license}
-    link = f"https://huggingface.co/{base_model.hub_id}"
-    if base_model.hub_id is None or not is_web_address(link):
+    if base_model.hub_id is None:
         return {}
     name = "base-model-license" if base_model.license == "other" else base_model.license
-    return {"license": "other", "license_name": name, "license_link": link}
+    return {"license": "other", "license_name": name, "license_link": f"https://{HUGGING_FACE}/{base_model.hub_id}"}
 
 
 def _widget(inputs: Inputs) -> list[dict[str, Any]]:
     examples = []
     for group in inputs.evaluation.samples:
-        title = shorten(" ".join(printable(group.prompt).split()), 60)
-        example: dict[str, Any] = {"text": group.prompt, "example_title": title}
+        example: dict[str, Any] = {"text": group.prompt, "example_title": excerpt(group.prompt)}
         # The first of the seed or none (it is withheld): the next would be a picked one. The page appends it.
         if group.tuned and group.tuned[0]:
             example["output"] = {"text": group.tuned[0]}
         examples.append(example)
     return examples
-
-
-def _sampling(evaluation: Evaluation) -> dict[str, Any]:
-    return {name: evaluation.sampling[name] for name in _SAMPLING_KEYS if name in evaluation.sampling}
 
 
 def _model_index(inputs: Inputs) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 import traceback
 from collections.abc import Callable
 from functools import cache, partial
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +16,48 @@ from jinja2 import (
     FunctionLoader,
     StrictUndefined,
     TemplateNotFound,
+    TemplateRuntimeError,
     TemplateSyntaxError,
     Undefined,
-    UndefinedError,
+    pass_context,
 )
-from jinja2.sandbox import SandboxedEnvironment, SecurityError
+from jinja2.runtime import Context
+from jinja2.sandbox import SandboxedEnvironment
 
-from hub_publisher.card import evaluation_facts, facts, training_facts
+from hub_publisher.card import formatting
+from hub_publisher.card.facts import derive
 from hub_publisher.card.figures import Figure
 from hub_publisher.card.inputs import Inputs
-from hub_publisher.card.limits import limitations
 from hub_publisher.errors import CardError
 from hub_publisher.readme import escape, regions
 from hub_publisher.system.files import sha256_of
 
 TEMPLATE = "model_card.md.jinja"
+_PRINTED = "printed_so_far"
+
+
+FILTERS = (
+    escape.cell, escape.code, escape.fence, escape.html, escape.link, formatting.duration, formatting.fixed,
+    formatting.listing, formatting.millions, formatting.number, formatting.percent, formatting.significant,
+    formatting.size, formatting.thinned, formatting.versions,
+)  # fmt: skip
 
 
 def context(inputs: Inputs, figures: dict[str, Figure]) -> dict[str, Any]:
-    """Everything that the templates can print, as they print it: strings, whole numbers, and lists of them."""
-    return {
-        "identity": facts.identity(inputs),
-        "use": facts.use(inputs),
-        "samples": facts.samples(inputs),
-        "training_data": training_facts.training_data(inputs),
-        "procedure": training_facts.procedure(inputs),
-        "evaluation": evaluation_facts.evaluation(inputs),
-        "memorisation": evaluation_facts.memorisation(inputs),
-        "limitations": limitations(inputs),
-        "about": facts.about(inputs),
-        "figures": {name: figure.alt for name, figure in figures.items()},
-    }
+    """Everything that the templates can print: the inputs as plain data, what follows from them, alt texts."""
+    return {**inputs.model_dump(), **derive(inputs), "figures": {name: figure.alt for name, figure in figures.items()}}
 
 
-def render_page(facts: dict[str, Any], templates: Path | None = None) -> str:
-    """The body of README.md, its managed regions sealed.
+def render_page(facts: dict[str, Any], templates: Path | None = None) -> tuple[str, list[str]]:
+    """The body of README.md, its managed regions sealed, and every text and number of the facts that it prints.
 
     `templates` is a user's template, or a folder of some that take the place of ours by the same name. Raises
     CardError for a template that is wrong or uses a name that the facts lack.
     """
-    page = _render(environment(templates), facts)
+    printed: list[str] = []
+    page = _render(environment(templates), {**facts, _PRINTED: printed})
     # Sections that are left out leave their blank lines behind.
-    return regions.seal(re.sub("\n{3,}", "\n\n", page).strip("\n") + "\n")
+    return regions.seal(re.sub("\n{3,}", "\n\n", page).strip("\n") + "\n"), printed
 
 
 def _render(env: Environment, facts: dict[str, Any]) -> str:
@@ -66,7 +67,7 @@ def _render(env: Environment, facts: dict[str, Any]) -> str:
         fault = f"line {error.lineno} of {error.name}: {error.message}"
     except TemplateNotFound as error:
         fault = f"there is no {error.name}"
-    except (UndefinedError, SecurityError, TypeError, OverflowError) as error:
+    except (TemplateRuntimeError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         fault = f"{_place(error)}{error}"
     raise CardError(f"The card's template fails: {fault}.", "Compare it with templates/ in the project.")
 
@@ -88,19 +89,16 @@ def environment(templates: Path | None = None) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    env.filters |= {
-        "cell": escape.cell,
-        "code": escape.code,
-        "fence": escape.fence,
-        "html": escape.html,
-        "link": escape.link,
-    }
+    env.filters |= {function.__name__: function for function in FILTERS}
     return env
 
 
-def _finalize(value: Any) -> Any:
+@pass_context
+def _finalize(facts: Context, value: Any) -> Any:
     # A StrictUndefined raises, with its name, when it is made text.
-    return str(value) if isinstance(value, Undefined) else escape.finalize(value)
+    shown = str(value) if isinstance(value, Undefined) else escape.finalize(value)
+    facts[_PRINTED].append(unescape(str(shown)))
+    return shown
 
 
 def templates_folder() -> Path:

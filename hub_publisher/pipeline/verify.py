@@ -156,7 +156,7 @@ def _made_again(folder: Path, body: str, manifest: Manifest, templates: Path | N
     rendered = card.make(manifest.inputs, picture, templates)
     # Another version may say the same facts in other words.
     state = FAILS if manifest.made_by == f"hub_publisher {__version__}" else NOTE
-    if rendered.shown != manifest.shown:
+    if rendered.manifest.shown != manifest.shown:
         yield Finding(state, MANIFEST, "what it says the page shows does not follow from its records")
     expected = {part.name: part for part in split(rendered.body) if isinstance(part, Region)}
     found = {part.name: part for part in split(body) if isinstance(part, Region)}

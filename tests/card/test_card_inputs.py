@@ -7,6 +7,7 @@ import pytest
 
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.curate.statistics import summarise
+from hub_publisher.records import Output
 from tests.helpers import card_records
 
 
@@ -33,12 +34,26 @@ def test_inputs_know_where_the_page_is(arguments: tuple[Any, ...]) -> None:
 
 
 def test_the_settings_are_those_of_the_records_and_name_no_place(arguments: tuple[Any, ...]) -> None:
-    config, repo_id, curation, training, *rest = arguments
-    curation = curation.model_copy(update={"settings": {"min_posts": 20}})
-    training = training.model_copy(update={"settings": {"base_model": "/a/folder", "learning_rate": 0.01}})
-    inputs = card_records.gather(config, repo_id, "https://huggingface.co", curation, training, *rest)
-    assert inputs.settings == {"min_posts": 20, "learning_rate": 0.01}
-    assert not (inputs.curation.settings or inputs.training.settings or inputs.training.outputs)
+    config, repo_id, *records, tracking = arguments
+    given = ({"min_posts": 20}, {"base_model": "/a/folder", "learning_rate": 0.01}, {"num_samples": 3}, {"dtype": "x"})
+    output = {"/a/file": Output(size=1, sha256="0" * 64, mtime_ns=1)}
+    records = [
+        record.model_copy(update={"settings": settings, "outputs": output})
+        for record, settings in zip(records, given, strict=True)
+    ]
+    inputs = card_records.gather(config, repo_id, "https://huggingface.co", *records, tracking)
+    assert inputs.settings == {"min_posts": 20, "learning_rate": 0.01, "num_samples": 3}
+    for record in (inputs.curation, inputs.training, inputs.evaluation, inputs.snippet):
+        assert not (record.settings or record.outputs)
+
+
+def test_what_a_run_left_of_this_very_card_is_not_on_it(arguments: tuple[Any, ...]) -> None:
+    config, repo_id, *records, tracking = arguments
+    train = tracking.runs["train"].model_copy(update={"artifacts": {"tide_clerk-card": "v0"}})
+    later = tracking.model_copy(update={"runs": {**tracking.runs, "train": train}})
+    runs = card_records.gather(config, repo_id, "https://huggingface.co", *records, later).runs
+    assert runs["train"].artifacts == {}
+    assert runs["preprocess"].artifacts == {"tide_clerk-train-dataset": "v3"}
 
 
 def test_a_manifest_of_before_the_first_release_is_read(arguments: tuple[Any, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hub_publisher import card
-from hub_publisher.card.manifest import dump, parse
+from hub_publisher.card.manifest import dump, parse, provenance
 from hub_publisher.errors import CardError
 from hub_publisher.readme.escape import JOINER
 from hub_publisher.readme.merge import front_matter_of
@@ -20,13 +20,15 @@ from tests.helpers import card_records
 NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """model/ of a rendered publication, with weights beside the card."""
-    arguments = card_records.publication(tmp_path)
+    arguments = card_records.publication(tmp_path_factory.mktemp("rendered"))
     model = arguments[0].run_dir / "model"
     model.mkdir()
     (model / "model.safetensors").write_bytes(b"weights")
+    (model / ".cache").mkdir()
+    (model / ".cache" / "notes").write_bytes(b"a client's own, never published")
     card_records.render(*arguments)
     return model
 
@@ -45,10 +47,18 @@ def test_every_number_on_the_page_stands_in_it(folder: Path) -> None:
     assert manifest_of(folder)["front_matter"] == metadata
 
 
+def test_what_is_shown_is_listed_as_it_is_read(folder: Path) -> None:
+    shown = manifest_of(folder)["shown"]
+    assert shown[:3] == ["@tide\\_clerk", "Tide Clerk", "AI BOT"]
+    assert "quiet | salted \\* and \\_kept\\_" in shown  # its entities' numbers are no numbers of the page
+    assert {"3.910", "−22.1", "2 min 7 s", "95 %"} < set(shown)
+
+
 def test_every_file_has_its_hash(folder: Path) -> None:
     files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in folder.rglob("*") if path.is_file()}
     del files["README.md"], files["manifest.json"]
-    assert manifest_of(folder)["files"] == files
+    del files[".cache/notes"]
+    assert list(manifest_of(folder)["files"].items()) == sorted(files.items())
     assert "model.safetensors" in files and "figures/social.png" in files
 
 
@@ -81,6 +91,12 @@ def test_provenance_says_what_the_issue_of_a_model_is(folder: Path) -> None:
     }
 
 
+def test_the_seed_of_the_samples_may_be_another(folder: Path) -> None:
+    inputs = parse((folder / "manifest.json").read_bytes(), "here").inputs
+    seeds = provenance(inputs.model_copy(update={"evaluation": card_records.evaluation(seed=7)}))["seeds"]
+    assert seeds == {"training": 42, "samples": 7}
+
+
 def test_the_page_can_be_made_again_from_it(folder: Path) -> None:
     manifest = parse((folder / "manifest.json").read_bytes(), "here")
     assert dump(manifest) == (folder / "manifest.json").read_bytes()
@@ -100,17 +116,12 @@ def test_nothing_that_is_published_holds_a_post_a_bio_or_a_path(folder: Path) ->
             assert "avatar-tide_clerk.png" not in text
 
 
-def test_long_logs_are_thinned_and_paths_left_out(tmp_path: Path) -> None:
-    training = card_records.training(
-        log=card_records.training().log * 30, hyperparameters={"seed": 1, "accelerate_config": "/home/ada/x.yaml"}
-    )
-    arguments = list(card_records.publication(tmp_path))
-    arguments[3] = training
-    card_records.render(*arguments)
-    inputs = manifest_of(arguments[0].run_dir / "model")["inputs"]
-    assert len(inputs["training"]["log"]) == 900
-    assert inputs["training"]["log"][-1]["step"] == training.log[-1].step
-    assert inputs["training"]["hyperparameters"] == {"seed": 1}
+def test_long_logs_are_thinned(tmp_path: Path) -> None:
+    training = card_records.training(log=card_records.training().log * 30)
+    config, repo_id, curation, _, *rest = card_records.publication(tmp_path)
+    inputs = card_records.gather(config, repo_id, card_records.HUGGING_FACE_URL, curation, training, *rest)
+    assert len(inputs.training.log) == 900
+    assert inputs.training.log[-1] == training.log[-1]
 
 
 def test_what_is_no_manifest_is_refused() -> None:

@@ -148,6 +148,8 @@ def test_emissions_are_measured_energy_times_a_stated_intensity(inputs) -> None:
         "training_type": "fine-tuning",
         "hardware_used": "2 CPU cores (AMD EPYC 7B13)",
     }
+    third = build(changed(inputs, training=measured, grid_intensity=100 / 3))
+    assert third["co2_eq_emissions"]["emissions"] == 66.667
 
 
 def test_a_local_base_model_is_not_named(inputs) -> None:
@@ -170,6 +172,14 @@ def test_a_first_text_that_is_withheld_is_no_example(inputs) -> None:
     widget = build(changed(inputs, evaluation=evaluation))["widget"]
     assert "output" not in widget[0]
     assert "output" in widget[1]
+
+
+def test_the_title_of_an_example_is_a_short_line(inputs) -> None:
+    prompt = "Fog\nand " + "tide " * 20
+    group = inputs.evaluation.samples[0].model_copy(update={"prompt": prompt})
+    [example] = build(changed(inputs, evaluation=card_records.evaluation(samples=(group,))))["widget"]
+    assert example["text"] == prompt
+    assert example["example_title"] == "Fog and " + "tide " * 10 + "t…"
 
 
 @pytest.mark.parametrize(

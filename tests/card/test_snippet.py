@@ -11,6 +11,7 @@ from hub_publisher.config import Config
 from hub_publisher.errors import PublisherError
 from hub_publisher.model import dataset
 from hub_publisher.records import KeptPost, Snippet
+from hub_publisher.system import isolated_process
 from hub_publisher.system.files import write_jsonl
 from tests.helpers.tiny import make_tiny_model
 
@@ -28,11 +29,6 @@ class Tried(NamedTuple):
 def tried(tmp_path_factory: pytest.TempPathFactory) -> Tried:
     config = publication(tmp_path_factory.mktemp("tried"))
     return Tried(config, snippet.run_snippet(config, REPO_ID))
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Config:
-    return publication(tmp_path)
 
 
 def publication(folder: Path) -> Config:
@@ -62,27 +58,37 @@ def test_it_prints_what_it_printed(tried: Tried) -> None:
     assert all(text and text.startswith("My dream is") for text in made.printed)
     assert made.stderr == ""
     assert not list(config.run_dir.glob(".reader-*"))
-    again = snippet.run_snippet(config, REPO_ID)
-    assert again.printed == made.printed
 
 
-def test_what_repeats_a_post_is_withheld(config: Config, tried: Tried) -> None:
-    printed = tried.snippet.printed
+def test_the_same_texts_come_again_and_what_repeats_a_post_is_withheld(tried: Tried) -> None:
+    config, printed = tried.config, tried.snippet.printed
     write_jsonl(config.run_dir / "posts.jsonl", [KeptPost(id="1", text=str(printed[1]))])
     again = snippet.run_snippet(config, "a/b").printed
     assert again[1] is None
     assert (again[0], again[2]) == (printed[0], printed[2])
 
 
-def test_code_that_does_not_run_is_not_published(config: Config) -> None:
-    (config.run_dir / "model" / "model.safetensors").write_bytes(b"no weights")
+def test_code_that_does_not_run_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(handle="tide_clerk", runs_dir=tmp_path)
+    config.run_dir.mkdir()
+    monkeypatch.setattr(snippet, "_CODE", "print('so far')\nraise SystemExit('no weights')")
     with pytest.raises(PublisherError) as error:
         snippet.run_snippet(config, "a/b")
-    assert error.value.message.startswith("The code that the card would show does not run:\n")
+    assert error.value.message == "The code that the card would show does not run:\nno weights"
     assert error.value.remedy == "Make the model again: hub-publisher publish tide_clerk --force finetune"
 
 
-def test_its_code_says_what_it_depends_on(config: Config) -> None:
+def test_code_that_does_not_end_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = Config(handle="tide_clerk", runs_dir=tmp_path)
+    config.run_dir.mkdir()
+    monkeypatch.setattr(snippet, "_CODE", "while True: pass")
+    monkeypatch.setattr(isolated_process, "TIMEOUT_SECONDS", 0.2)
+    with pytest.raises(PublisherError, match="The code that the card would show did not end within 0 s"):
+        snippet.run_snippet(config, "a/b")
+
+
+def test_its_code_says_what_it_depends_on() -> None:
+    config = Config(handle="tide_clerk")
     changed = replace(config, prompts=("Fog",))
     assert len({snippet.code(config, "a/b"), snippet.code(config, "a/c"), snippet.code(changed, "a/b")}) == 3
 

@@ -48,6 +48,12 @@ def portraits(number: int, noisy: bool = False) -> bytes:
     return file.getvalue()
 
 
+@cache
+def drawn(avatar: bytes | None, *texts: str) -> bytes:
+    """One drawing for every test that looks at it."""
+    return social.draw(avatar, *texts)
+
+
 def opened(png: bytes) -> Image.Image:
     return Image.open(io.BytesIO(png))
 
@@ -63,13 +69,13 @@ def ink(png: bytes, colour: str) -> tuple[int, int, int, int]:
 
 
 def test_the_picture_is_what_social_sites_show() -> None:
-    picture = opened(social.draw(portraits(1), *PLAIN))
+    picture = opened(drawn(portraits(1), *PLAIN))
     assert (picture.format, picture.size, picture.mode, picture.info) == ("PNG", (1200, 630), "RGB", {})
     assert list(picture.getpixel((0, 0))) == list(picture.getpixel((1199, 629))) == rgb(social.BACKGROUND)
 
 
 def test_the_file_holds_nothing_but_pixels() -> None:
-    png = social.draw(portraits(2), *PLAIN)
+    png = drawn(portraits(2), *PLAIN)
     chunks, at = set(), 8
     while at < len(png):
         chunks.add(png[at + 4 : at + 8])
@@ -88,25 +94,25 @@ def test_same_input_same_bytes() -> None:
 
 @pytest.mark.parametrize("text", ["No.", "Wij " * 200])
 def test_the_file_is_small_even_with_three_photographs(text: str) -> None:
-    assert len(social.draw(portraits(3, noisy=True), *PLAIN[:-1], text)) < 300_000  # what the strictest site loads
+    assert len(drawn(portraits(3, noisy=True), *PLAIN[:-1], text)) < 300_000  # what the strictest site loads
 
 
 @pytest.mark.parametrize("change", range(5))
 def test_each_text_is_drawn(change: int) -> None:
     other = [*PLAIN[:change], "Other", *PLAIN[change + 1 :]]
-    assert social.draw(None, *other) != social.draw(None, *PLAIN)
+    assert drawn(None, *other) != drawn(None, *PLAIN)
 
 
 def test_avatars_are_shown_side_by_side_and_a_robot_where_there_is_none() -> None:
     def is_red(avatar: bytes | None, x: int) -> bool:
-        pixel = opened(social.draw(avatar, *PLAIN)).getpixel((x, 100))
+        pixel = opened(drawn(avatar, *PLAIN)).getpixel((x, 100))
         return bool(np.abs(np.subtract(pixel, rgb("#c02030"))).max() <= 4)
 
     assert [is_red(portraits(number), x) for number, x in ((1, 126), (2, 266), (1, 266))] == [True, True, False]
-    assert social.draw(portraits(5), *PLAIN) == social.draw(portraits(3), *PLAIN)
-    robot = social.draw(None, *PLAIN)
+    assert drawn(portraits(5), *PLAIN) == drawn(portraits(3), *PLAIN)
+    robot = drawn(None, *PLAIN)
     assert list(opened(robot).getpixel((110, 114))) == rgb(social.MARK)  # its left eye
-    assert robot == social.draw(b"no picture", *PLAIN) == social.draw(portraits(1)[:400], *PLAIN)
+    assert robot == drawn(b"no picture", *PLAIN) == drawn(portraits(1)[:400], *PLAIN)
 
 
 def luminance(colour: str) -> float:
@@ -149,14 +155,14 @@ def test_no_character_that_is_drawn_is_a_box(text: str) -> None:
 
 
 def test_a_name_that_cannot_be_drawn_gives_way_to_the_handles() -> None:
-    shown = social.draw(None, "灯台守", *PLAIN[1:])
-    assert shown == social.draw(None, PLAIN[1], "", *PLAIN[2:]) == social.draw(None, "\u202e \n", *PLAIN[1:])
+    shown = drawn(None, "灯台守", *PLAIN[1:])
+    assert shown == drawn(None, PLAIN[1], "", *PLAIN[2:]) == drawn(None, "\u202e \n", *PLAIN[1:])
     assert ink(shown, social.HANDLES)[2] < 200  # the robot's ring; no handles are beside the mark as well
 
 
 def test_a_text_that_cannot_be_drawn_is_left_out_with_its_prompt() -> None:
-    alone = social.draw(None, *PLAIN[:3], "", "")
-    assert social.draw(None, *PLAIN[:4], "ok 🤖") == social.draw(None, *PLAIN[:3], "私の夢は", "ok") == alone
+    alone = drawn(None, *PLAIN[:3], "", "")
+    assert drawn(None, *PLAIN[:4], "ok 🤖") == drawn(None, *PLAIN[:3], "私の夢は", "ok") == alone
     assert all(ink(alone, colour) == (0, 0, 0, 0) for colour in (social.INK, social.PROMPT, social.ARROW))
     left, _, right, bottom = ink(alone, social.NAME)
     assert bottom > 200 and right - left > 700  # the name stands in the middle, and is larger

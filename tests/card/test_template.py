@@ -21,7 +21,7 @@ def inputs(tmp_path: Path) -> Inputs:
 def page(inputs: Inputs, folder: Path, template: str) -> str:
     path = folder / "mine.jinja"
     path.write_text(template)
-    return render_page(context(inputs, {}), path)
+    return render_page(context(inputs, {}), path)[0]
 
 
 def test_a_whole_template(inputs: Inputs, tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_whole_template(inputs: Inputs, tmp_path: Path) -> None:
 def test_a_part_in_place_of_ours(inputs: Inputs, tmp_path: Path) -> None:
     (tmp_path / "parts" / "card").mkdir(parents=True)
     (tmp_path / "parts" / "card" / "how.md.jinja").write_text("## How\n\nBy night.\n")
-    made = render_page(context(inputs, {}), tmp_path / "parts")
+    made = render_page(context(inputs, {}), tmp_path / "parts")[0]
     assert "## How\n\nBy night." in made and "## How does it work?" not in made and "## Evaluation" in made
     assert template_hashes(tmp_path / "parts") != template_hashes()
     assert template_hashes(tmp_path / "parts").keys() == template_hashes().keys()
@@ -51,7 +51,12 @@ def test_a_part_in_place_of_ours(inputs: Inputs, tmp_path: Path) -> None:
             "{{ ''.__class__.__mro__ }}",
             "line 1 of mine.jinja: access to attribute '__class__' of 'str' object is unsafe.",
         ),
-        ("{{ evaluation.rows }}", "line 1 of mine.jinja: .* reached the card unformatted"),
+        ("{{ evaluation.tuned }}", "line 1 of mine.jinja: .* reached the card unformatted"),
+        ("ok\n{{ handle | number }}", "line 2 of mine.jinja: Cannot specify ',' with 's'"),
+        ("{{ 1 / curation.languages.nothing }}", "line 1 of mine.jinja: 'dict object' has no attribute 'nothing'"),
+        ("{{ 1 / (has_avatar | int) }}", "line 1 of mine.jinja: division by zero"),
+        ("{{ training.log | thinned }}", "line 1 of mine.jinja: .*missing 1 required positional argument"),
+        ("{{ handle | nothing }}", "line 1 of model_card.md.jinja: No filter named 'nothing'"),
         ("{% include 'nothing.jinja' %}", "there is no nothing.jinja"),
         ("{% for i in range(10 ** 9) %}{% endfor %}", "line 1 of mine.jinja: Range too big"),
     ],
@@ -73,14 +78,15 @@ def test_a_template_reads_no_other_file(inputs: Inputs, tmp_path: Path) -> None:
         page(inputs, tmp_path, "{% include '../secret.jinja' %}")
 
 
-def test_a_changed_template_makes_another_card(tmp_path: Path) -> None:
+@pytest.mark.parametrize("setting", ["template", "eval_results"])
+def test_a_changed_file_makes_another_card(tmp_path: Path, setting: str) -> None:
     config, repo_id, *_, tracking = card_records.publication(tmp_path)
 
     def state(of: Config) -> object:
-        return card.state(of, repo_id, card.HUGGING_FACE_URL, tracking)
+        return card.state(of, repo_id, card_records.HUGGING_FACE_URL, tracking)
 
     (tmp_path / "mine.jinja").write_text("# {{ identity.name }}\n")
-    other = Config(**{**vars(config), "template": tmp_path / "mine.jinja"})
+    other = Config(**{**vars(config), setting: tmp_path / "mine.jinja"})
     before = state(other)
     assert state(config) != before
     (tmp_path / "mine.jinja").write_text("# {{ identity.name }}!\n")

@@ -34,6 +34,7 @@ from hub_publisher.system.files import sha256_of, write_jsonl
 from hub_publisher.tracking.records import TrackedRun, Tracking
 
 REPO_ID = "huggingtweets/tide_clerk"
+HUGGING_FACE_URL = "https://huggingface.co"
 TRAIN_LINK = "https://wandb.ai/tide/hub-publisher/runs/r2"
 PREPROCESS_LINK = "https://wandb.ai/tide/hub-publisher/runs/r1"
 NUM_POSTS = 240
@@ -282,12 +283,12 @@ def publication(folder: Path, **config: Any) -> tuple[Any, ...]:
     return settings, REPO_ID, curation(settings.run_dir), training(), evaluation(), snippet(), tracking()
 
 
-def made_from(repo_id: str, *records: Any, endpoint: str = card.HUGGING_FACE_URL) -> card.Sources:
+def made_from(repo_id: str, *records: Any, endpoint: str = HUGGING_FACE_URL) -> card.Sources:
     """What a card is made from, of such arguments."""
     return card.Sources(repo_id, endpoint, *records)
 
 
-def render(config: Config, repo_id: str, *records: Any, endpoint: str = card.HUGGING_FACE_URL) -> dict[str, str]:
+def render(config: Config, repo_id: str, *records: Any, endpoint: str = HUGGING_FACE_URL) -> dict[str, str]:
     """Render the card into model/; the SHA-256 of every file that it left, by path in the repository."""
     card.render(config, made_from(repo_id, *records, endpoint=endpoint))
     left = {path for pattern in card.LEAVES for path in config.run_dir.glob(pattern)}

@@ -154,7 +154,7 @@ def test_another_version_may_word_it_otherwise(card: Repository) -> None:
     assert f'"made_by": "hub_publisher {__version__}"' in manifest
     older = json.loads(manifest)
     older["made_by"] = "hub_publisher 0.0.9"
-    older["shown"]["evaluation"]["finding"] += " In other words."
+    older["shown"] = {"evaluation": {"rows": older["shown"], "finding": "In other words."}}  # in sections then
     card.write("manifest.json", json.dumps(older))
     assert card.findings(FAILS) == []
     assert ("manifest.json", "what it says the page shows does not follow from its records") in card.findings(NOTE)
@@ -163,8 +163,8 @@ def test_another_version_may_word_it_otherwise(card: Repository) -> None:
 def test_other_templates_are_said_and_can_be_named(hub: LocalHub, tmp_path: Path) -> None:
     template = tmp_path / "mine.md.jinja"
     template.write_text(
-        "<!-- hub-publisher:begin all -->\n# {{ identity.name }}\n\n{{ evaluation.finding }}\n\n"
-        "<!-- hub-publisher:end all -->\n"
+        "<!-- hub-publisher:begin all -->\n# {{ identity.name }}\n\n"
+        "{{ evaluation.tuned.perplexity | fixed(7) }}\n\n<!-- hub-publisher:end all -->\n"
     )
     made = PublishedCard(hub, tmp_path, "other-templates")
     made.config = replace(made.config, template=template)

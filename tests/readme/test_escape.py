@@ -184,7 +184,7 @@ def page_with(inputs: Inputs, name: str, prompt: str, text: str) -> str:
     tried = inputs.snippet.model_copy(update={"code": code, "printed": (text, name)})
     evaluation = inputs.evaluation.model_copy(update={"samples": samples})
     changes = {"curation": curation, "training": training, "evaluation": evaluation, "snippet": tried}
-    return render_page(context(inputs.model_copy(update={**changes, "contact": f"Ask {prompt}"}), {}))
+    return render_page(context(inputs.model_copy(update={**changes, "contact": f"Ask {prompt}"}), {}))[0]
 
 
 @given(name=texts, prompt=texts, text=texts)

@@ -1,0 +1,183 @@
+"""What the page says of other records than the golden ones: every sentence with its fact, none without."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hub_publisher.config import DEFAULTS, of_kind
+from hub_publisher.records import Samples
+from tests.card.test_card import inputs_of, page_of
+from tests.helpers import card_records as records
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> tuple[Any, ...]:
+    return records.publication(tmp_path)
+
+
+def with_curation(arguments: tuple[Any, ...], **facts: Any) -> str:
+    return page_of(arguments, curation=arguments[2].model_copy(update=facts))
+
+
+def with_training(arguments: tuple[Any, ...], **facts: Any) -> str:
+    return page_of(arguments, training=records.training(**facts))
+
+
+def with_evaluation(arguments: tuple[Any, ...], **facts: Any) -> str:
+    return page_of(arguments, evaluation=records.evaluation(**facts))
+
+
+@pytest.mark.parametrize(
+    ("languages", "says"),
+    [
+        ({"de": 95, "en": 5}, "95 % of the posts with a known language are in German."),
+        ({"de": 90, "en": 5, "fr": 5, "und": 60}, "90 % of the posts with a known language are in German."),
+        ({"iw": 99, "en": 1}, "99 % of the posts with a known language are in Hebrew."),
+        ({"de": 50, "en": 40, "fr": 10}, "The account writes in German, English and French; the model may change"),
+        ({"de": 89, "en": 6, "fr": 5}, ""),
+        ({"und": 100}, ""),
+    ],
+)
+def test_the_main_language_is_named(arguments: tuple[Any, ...], languages: dict[str, int], says: str) -> None:
+    page = with_curation(arguments, languages=languages)
+    assert f"\n- {says}" in page
+    assert says or not ("posts with a known language" in page or "The account writes in" in page)
+
+
+def test_rare_languages_share_a_row(arguments: tuple[Any, ...]) -> None:
+    languages = {
+        code: 20 - place for place, code in enumerate(("en", "de", "fr", "es", "it", "nl", "pl", "pt", "sv", "da"))
+    }
+    page = with_curation(arguments, languages=languages | {"und": 5})
+    assert "| Portuguese | 13 | 8 % |\n| 2 more languages | 23 | 14 % |\n| Not recognised | 5 | 3 % |\n" in page
+
+
+def test_few_posts_are_a_limitation(arguments: tuple[Any, ...]) -> None:
+    assert "\n- It saw 999 posts in training. With so few," in with_curation(arguments, num_train=999)
+    assert "With so few" not in with_curation(arguments, num_train=1000)
+    rest = "The held-out figures rest on 199 posts (611 tokens);"
+    assert rest in with_evaluation(arguments, tuned=records.metrics(3.91, num_posts=199))
+    assert "figures rest on" not in with_evaluation(arguments, tuned=records.metrics(3.91, num_posts=200))
+
+
+def test_posts_without_times_are_said_to_be(arguments: tuple[Any, ...]) -> None:
+    page = with_curation(arguments, split_by="hash", first_post_at=None, last_post_at=None)
+    assert "\nThe held-out posts were chosen by a hash of their text.\n" in page
+    assert "\nThey were chosen by a hash of their text, because not all posts came with a time.\n" in page
+    assert "\n- The held-out posts are from the same days as the training posts," in page
+    assert not any(said in page for said in ("the newest", "The last post it saw", "The kept posts are from"))
+
+
+def test_cut_posts_are_counted(arguments: tuple[Any, ...]) -> None:
+    assert "\n- 1 post longer than 512 tokens was cut," in with_training(arguments, num_cut_posts=1)
+    page = with_training(arguments, num_cut_posts=3, hyperparameters={})
+    assert "\n- 3 posts longer than the limit in tokens were cut," in page
+    assert "### Hyperparameters\n\n### Framework" in page
+
+
+def test_what_was_never_caught_repeating_may_still(arguments: tuple[Any, ...]) -> None:
+    measured = records.memorisation()
+    clean = measured.model_copy(
+        update={
+            "tuned": measured.tuned.model_copy(update={"num_copied": 0}),
+            "heldout": measured.heldout.model_copy(update={"novelty": {2: 0.5}, "distinct": {}}),
+            "excess": 0.01,
+        }
+    )
+    page = with_evaluation(arguments, memorisation=clean)
+    assert "\n- None of 100 texts drawn from it repeated 8 words in a row of a post it learned from;" in page
+    assert "It can recite" not in page
+    assert "words that stand in no training post | 55 % | 84 % | 50 % |\n" in page
+    assert "| Distinct-1 | 0.320 | 0.379 |  |\n" in page
+    assert "an excess of \\+1.0 percentage points" in page
+
+
+def test_settings_that_are_not_there_are_not_spoken_of(arguments: tuple[Any, ...]) -> None:
+    assert "It writes posts: texts end after" not in with_evaluation(arguments, sampling={"do_sample": True})
+
+
+def test_one_prompt_has_one_seed(arguments: tuple[Any, ...]) -> None:
+    alone = (Samples(prompt=" \n", tuned=(" a", " b"), base=()),)
+    page = with_evaluation(arguments, samples=alone)
+    assert "The first 2 texts of seed 42, none picked," in page
+    assert "### (no prompt)\n\n| | This model | Base model |\n| --- | --- | --- |\n| 1 | a |  |\n| 2 | b |  |\n" in page
+    assert "withheld, because" not in page
+
+
+def test_energy_is_shown_where_it_was_measured(arguments: tuple[Any, ...]) -> None:
+    measured = records.training(energy_joules=7.2e6, energy_source="Intel RAPL (package-0)", mixed_precision="bf16")
+    page = page_of(arguments, training=measured)
+    assert "| Precision | bf16 autocast |\n" in page
+    assert "| Energy | 2,000 Wh (Intel RAPL (package-0)) |\n" in page
+    assert "CO2 equivalent" not in page
+    stated = page_of(arguments, training=measured, config=replace(arguments[0], grid_intensity=50.0))
+    assert "| CO2 equivalent | 100 g at 50.0 g/kWh, the publisher's figure |\n" in stated
+
+
+def test_hyperparameters_are_told_apart_from_defaults(arguments: tuple[Any, ...]) -> None:
+    page = with_training(arguments, hyperparameters={"packing": True, "seed": 7, "weight_decay": 0.0})
+    own, default = page.split("### Hyperparameters")[1].split("### Framework")[0].split("<details>")
+    assert "| `packing` | True |\n| `seed` | 7 |\n" in own
+    assert "| `weight_decay` | 0 |\n" in default
+
+
+def test_no_hyperparameter_says_where_something_lies() -> None:
+    assert {type(DEFAULTS[name]) for name in of_kind("hyperparameter")} <= {int, float, str}
+    assert [name for name in of_kind("hyperparameter") if isinstance(DEFAULTS[name], str)] == ["dtype"]
+
+
+@pytest.mark.parametrize(
+    ("contact", "endpoint", "says"),
+    [
+        ("https://tide.example", "https://huggingface.co", "Write to [https:/"),
+        ("ada@tide.example", "https://huggingface.co", "or in a [discussion on this page](https://huggingface.co/"),
+        ("ada@tide.example", "http://127.0.0.1:8000", ". The owner removes it, for good, with `HF_ENDPOINT` set as"),
+        (None, "http://127.0.0.1:8000", "Ask its owner. The owner removes it, for good, with `HF_ENDPOINT` set as"),
+    ],
+)
+def test_whom_to_ask_for_removal(arguments: tuple[Any, ...], contact: str | None, endpoint: str, says: str) -> None:
+    page = page_of(arguments, config=replace(arguments[0], contact=contact), endpoint=endpoint)
+    assert says in page
+    assert ("Write to" in page) is (contact is not None)
+
+
+def test_the_command_names_what_was_chosen(arguments: tuple[Any, ...]) -> None:
+    account = records.account(source="files", dropped={"odd_reason": 3})
+    curation = records.curation(arguments[0].run_dir, account, masked={"emails": 1, "phone_numbers": 2})
+    base = records.base_model(revision="abc123", num_parameters=7_241_000_000)
+    settings = {"base_revision": "main", "min_posts": 20}
+    training = records.training(base_model=base, settings=settings)
+    page = page_of(arguments, curation=curation, training=training)
+    command = (
+        "HUB_PUBLISHER_BASE_REVISION=abc123 HUB_PUBLISHER_MIN_POSTS=20 make publish USER=tide_clerk FROM=posts.jsonl"
+    )
+    assert f"\n{command} BASE_MODEL=HuggingFaceTB/SmolLM2-135M\n" in page
+    assert "| Odd reason | −3 |\n" in page
+    assert "masked in them: 1 e-mail address, 2 phone numbers.\n" in page
+    assert "read from a file of posts, and imitates" in page
+    assert "of 7.2 billion parameters" in page
+
+
+def test_an_account_among_invented_ones_is_imitated(arguments: tuple[Any, ...]) -> None:
+    accounts = [
+        records.account(handle=name, source=source) for name, source in (("wick", "sample"), ("ada", "mastodon"))
+    ]
+    page = page_of(arguments, curation=records.curation(arguments[0].run_dir, *accounts))
+    assert "> This is a language model, not @wick and @ada." in page
+    assert "an account invented for it and fetched through mastodon, and imitates" in page
+    assert "invented account, so nobody is imitated" not in page
+
+
+def test_the_note_on_a_type_stands_where_the_code_names_one(arguments: tuple[Any, ...]) -> None:
+    note = '`dtype="float32"` is for processors'
+    assert note not in page_of(arguments)
+    assert note in page_of(arguments, snippet=records.snippet(code='pipeline("t", dtype="float32")'))
+
+
+def test_a_withheld_text_is_told_from_one_never_drawn(arguments: tuple[Any, ...]) -> None:
+    facts = inputs_of(arguments).evaluation.samples
+    assert "1 of 11 is withheld, because\nit repeats" in page_of(arguments)
+    twice = (facts[0].model_copy(update={"base": (None, "", "")}), facts[1])
+    assert "2 of 10 are withheld, because\nthey repeat" in with_evaluation(arguments, samples=twice)
