@@ -164,5 +164,5 @@ def test_the_javascript_client(hub: localhub.LocalHub, tmp_path: Path) -> None:
         "name": "local", "same": [True, True], "edited": True, "pullRequest": True, "models": ["javascript/model"],
         "files": [[".gitattributes", len(GIT_ATTRIBUTES)], ["README.md", 25], ["b.txt", 1], ["hello.txt", 5],
                   ["m.safetensors", 3_000_000]],
-        "license": "mit", "pointer": "size 3000000", "exists": [False, True], "commits": 6, "again": 409, "gone": True,
+        "license": "mit", "pointer": "size 3000000", "exists": [False, True], "commits": 5, "again": 409, "gone": True,
     }  # fmt: skip
