@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hub_publisher.localhub import metadata
-from hub_publisher.localhub.access import same
 from hub_publisher.localhub.api_inference import why_not
 from hub_publisher.localhub.api_pulls import find, merge_pull_request, pull_requests, try_merge
 from hub_publisher.localhub.api_repos import KINDS, describe, find_repos
@@ -140,7 +139,7 @@ def static(call: Call) -> Response:
 @routes.on("GET", "/login")
 def login(call: Call) -> Response:
     """Remember the token in this browser, so that its pages show private models too; then show the list."""
-    if not any(same(call.query("token"), token) for token in call.hub.access.tokens):
+    if not call.hub.access.role_for(call.query("token")):
         raise Refusal(401, "That is not this Hub's token")
     response = RedirectResponse("/", 303)
     cookie = {"max_age": LOGIN_SECONDS, "httponly": True, "samesite": "strict"}

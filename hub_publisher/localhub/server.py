@@ -4,8 +4,6 @@ import fcntl
 import json
 import os
 import socket
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,9 +48,8 @@ def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str]
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise PublisherError(
-                f"{root} is being served already.", f"Its address is in {root}/server.json."
-            ) from error
+            remedy = f"Its address is in {root}/server.json."
+            raise PublisherError(f"{root} is being served already.", remedy) from error
         listener = bind(root, host, port)
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in ANY_HOST else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
@@ -66,7 +63,7 @@ def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str]
             app.hub.runner.end()
 
         server.on_stop = withdraw
-        _write(record, json.dumps({"pid": os.getpid(), "url": url}))
+        record.write_text(json.dumps({"pid": os.getpid(), "url": url}))
         on_ready(url)  # the socket listens: who asks from here on is answered
         server.run(sockets=[listener])
 
@@ -84,7 +81,7 @@ class Server(uvicorn.Server):
 def bind(root: Path, host: str, port: int | None) -> socket.socket:
     """Return a listening socket: at `port` if given, else at the port of last time, else at any free one."""
     memory = root / "port"
-    last = int(memory.read_text()) if memory.exists() else 0
+    last = int(memory.read_text() or 0) if memory.exists() else 0
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in [port] if port else [last, 0]:
         try:
@@ -94,22 +91,6 @@ def bind(root: Path, host: str, port: int | None) -> socket.socket:
                 remedy = "Choose another one with --port, or leave --port out to get a free one."
                 raise PublisherError(f"Cannot listen on {host}:{candidate}: {error.strerror}.", remedy) from error
             continue
-        _write(memory, str(listener.getsockname()[1]))
+        memory.write_text(str(listener.getsockname()[1]))
         return listener
     raise AssertionError("the last candidate returns or raises")
-
-
-def _write(path: Path, text: str) -> None:
-    incoming = path.with_name(f".{path.name}.new")
-    incoming.write_text(text)
-    incoming.replace(path)
-
-
-def stop_with_parent() -> None:
-    """End this process when its standard input closes: the parent holds the other end, and dies with it."""
-
-    def watch() -> None:
-        sys.stdin.buffer.read()
-        os.kill(os.getpid(), 15)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -6,10 +6,11 @@ import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote
 
 from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import URL
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -85,9 +86,8 @@ class Call:
         """Return the page of `items` that `cursor` and `limit` ask for; the Link header leads to the next one."""
         start, limit = self.number("cursor"), min(self.number("limit") or PAGE_SIZE, PAGE_SIZE)
         if start + limit < len(items):
-            pairs = [(key, value) for key, value in self.request.query_params.multi_items() if key != "cursor"]
-            query = urlencode([*pairs, ("cursor", start + limit)])
-            headers["Link"] = f'<{self.base_url}{raw_path(self.request)}?{query}>; rel="next"'
+            here = URL(f"{self.base_url}{raw_path(self.request)}?{self.request.url.query}")
+            headers["Link"] = f'<{here.include_query_params(cursor=start + limit)}>; rel="next"'
         return JSONResponse(items[start : start + limit], headers=headers)
 
     def json(self) -> dict:
