@@ -111,19 +111,19 @@ def find_repos(call: Call, kind: str, author: str, search: str) -> list[dict]:
     return sorted(found, key=lambda info: info["lastModified"], reverse=True)
 
 
-def describe(call: Call, repo: Repo, revision: str = "main", blobs: bool = False) -> dict:
-    """Return what the Hub tells about a repository at a revision; with `blobs`, sizes and hashes of its files."""
+def describe(call: Call, repo: Repo, revision: str = "main") -> dict:
+    """Return what the Hub tells about a repository at a revision."""
     store = call.store
     commit = store.resolve(repo, revision)
     files = store.files(commit)
     card, _ = metadata.card_of(files, store.blobs)
-    config = metadata.config_of(files, store.blobs)
+    config = metadata.json_of(files, "config.json", store.blobs)
     info = {
         "_id": f"{repo.id:024x}", "id": repo.name, "author": repo.name.split("/")[0], "sha": commit,
         "private": repo.private, "gated": False, "createdAt": repo.created_at, "downloads": 0, "likes": 0,
         "lastModified": store.rows("SELECT date FROM commits WHERE oid = ?", commit)[0][0],
         "tags": metadata.tags_of(card, config, files), "cardData": card,
-        "siblings": [_sibling(file, blobs) for file in files.values()],
+        "siblings": [_sibling(file) for file in files.values()],
         "usedStorage": sum(file.size for file in files.values()),
     }  # fmt: skip
     if repo.type == "model":
@@ -137,13 +137,9 @@ def _task_of(config: dict) -> str | None:
     return "text-generation" if any(name.endswith(("ForCausalLM", "LMHeadModel")) for name in names) else None
 
 
-def _sibling(file: File, blobs: bool) -> dict:
-    entry: dict = {"rfilename": file.path}
-    if blobs:
-        entry |= {"size": file.size, "blobId": file.oid}
-        if file.lfs:
-            entry["lfs"] = lfs_info(file, "sha256")
-    return entry
+def _sibling(file: File) -> dict:
+    shown = {"rfilename": file.path, "size": file.size, "blobId": file.oid}
+    return shown | ({"lfs": lfs_info(file, "sha256")} if file.lfs else {})
 
 
 def lfs_info(file: File, hash_name: str) -> dict:
@@ -155,4 +151,4 @@ def lfs_info(file: File, hash_name: str) -> dict:
 @routes.on("GET", "/api/{type}s/{repo}")
 def info(call: Call) -> dict:
     """Describe a repository, at main or another revision."""
-    return describe(call, call.repo(), call.values.get("rev", "main"), call.flag("blobs"))
+    return describe(call, call.repo(), call.values.get("rev", "main"))

@@ -60,12 +60,6 @@ def _read_json(blobs: BlobStore, sha256: str) -> dict:
     return data if isinstance(data, dict) else {}
 
 
-def config_of(files: dict[str, File], blobs: BlobStore) -> dict:
-    """Return what a tree's config.json says about architecture and model type."""
-    config = json_of(files, "config.json", blobs)
-    return {key: config[key] for key in ("architectures", "model_type") if key in config}
-
-
 @lru_cache(maxsize=256)
 def count_parameters(blobs: BlobStore, sha256: str) -> Counter[str]:
     """Return {dtype: number of parameters} from a safetensors header; empty when it is none."""
