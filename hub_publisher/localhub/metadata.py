@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from functools import lru_cache
+from operator import index
 
 from pydantic_core import from_json, to_json
 
@@ -64,16 +65,18 @@ def _read_json(blobs: BlobStore, sha256: str) -> dict:
 def count_parameters(blobs: BlobStore, sha256: str) -> Counter[str]:
     """Return {dtype: number of parameters} from a safetensors header; empty when it is none."""
     counts: Counter[str] = Counter()
-    with open(blobs.path(sha256), "rb") as file:
+    path = blobs.path(sha256)
+    with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        try:
-            header = from_json(file.read(length)) if length <= MAX_HEADER else {}
-            for name, tensor in header.items():
-                if name != "__metadata__":
-                    counts[tensor["dtype"]] += math.prod(tensor["shape"])
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return Counter()
-    return counts
+        text = file.read(length) if length <= MAX_HEADER else b""
+    try:
+        for name, tensor in from_json(text).items():
+            if name != "__metadata__":
+                counts[tensor["dtype"]] += math.prod(map(index, tensor["shape"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Counter()
+    # No type is smaller than half a byte.
+    return counts if 0 <= counts.total() <= 2 * path.stat().st_size else Counter()
 
 
 def safetensors_of(files: dict[str, File], blobs: BlobStore) -> dict | None:

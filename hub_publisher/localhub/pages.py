@@ -32,14 +32,6 @@ SAMPLING = {"temperature": "1", "top_p": "1", "max_new_tokens": "100"}  # what h
 LOGIN_SECONDS = 365 * 24 * 3600
 
 
-def _count(number: float) -> str:
-    for unit in ("", "K", "M", "B"):
-        if number < 1000 or unit == "B":
-            return f"{number:.0f}{unit}" if not unit or number >= 100 else f"{number:.3g}{unit}"
-        number /= 1000
-    raise AssertionError("the loop ends at B")
-
-
 def _date(text: str) -> str:
     moment = datetime.fromisoformat(text)
     return f"{moment.day} {moment:%B %Y}"
@@ -52,7 +44,7 @@ def _hue(name: str) -> int:
 _pages = Environment(
     loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_pages.filters |= {"count": _count, "date": _date, "hue": _hue, "quote": lambda text: quote(text, "")}
+_pages.filters |= {"date": _date, "hue": _hue, "quote": lambda text: quote(text, "")}
 
 
 def page(name: str, values: dict, status: int = 200) -> Response:

@@ -127,6 +127,7 @@ def test_transformers_loads_and_pushes_by_id_with_nothing_but_the_endpoint(
     info = api.model_info("tests/tiny-gpt2")
     assert (info.safetensors.total, info.pipeline_tag) == (480_009, "text-generation")
     assert {"gpt2", "safetensors"} <= set(info.tags)
+    assert b"480,009 parameters" in call(hub, "GET", "/tests")[2]
 
 
 def test_the_javascript_client(hub: localhub.LocalHub, tmp_path: Path) -> None:

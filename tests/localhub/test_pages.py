@@ -111,6 +111,14 @@ def test_a_repository_of_no_known_task_is_used_as_files(hub: localhub.LocalHub) 
     assert "in 1 file</dd>" in bare
 
 
+@pytest.mark.parametrize("shape", ["[1e308, 10]", "[9999999999, 9999999999]", "[-1]", '["a"]', "7", "[[1]]"])
+def test_weights_that_say_what_cannot_be_have_no_parameters(tmp_path: Path, shape: str) -> None:
+    blobs = BlobStore(tmp_path)
+    header = f'{{"a": {{"dtype": "F32", "shape": {shape}}}}}'.encode()
+    file = File("m.safetensors", "", blobs.add(len(header).to_bytes(8, "little") + header), 0, True)
+    assert metadata.safetensors_of({file.path: file}, blobs) is None
+
+
 def test_list_search_and_namespace(hub: localhub.LocalHub, page: str) -> None:
     def shown(path: str) -> set[str]:
         found = Elements(call(hub, "GET", path)[2].decode()).found
