@@ -7,7 +7,8 @@ from pathlib import Path
 
 from hub_publisher.errors import PublisherError
 from hub_publisher.localhub.runner import Limits
-from hub_publisher.localhub.server import run_server, stop_with_parent
+from hub_publisher.localhub.server import run_server
+from hub_publisher.system.lifeline import end_with_parent
 
 
 def main() -> int:
@@ -21,7 +22,7 @@ def main() -> int:
     options = parser.parse_args()
     limits = Limits(**options.limits)
     if options.stop_with_parent:
-        stop_with_parent()
+        end_with_parent()
     try:
         run_server(options.root, options.host, options.port, lambda url: print(url, flush=True), limits)
     except PublisherError as error:

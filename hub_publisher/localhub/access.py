@@ -6,7 +6,6 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
@@ -47,9 +46,10 @@ class Access:
     def check_origin(self, request: Request) -> None:
         """Refuse what a foreign web page could make a browser send: a rebound host name, or a cross-site write."""
         host = request.headers.get("host", "")
-        if not re.fullmatch(r"[\w.:\[\]-]{1,255}", host, re.ASCII):
+        match = re.fullmatch(r"(\[[\da-fA-F:.]{2,45}\]|[\w.-]{1,253})(:\d{1,5})?", host, re.ASCII)
+        if match is None:
             raise Refusal(400, "Invalid Host header")
-        if self.hosts and hostname(f"http://{host}") not in self.hosts:
+        if self.hosts and match[1].lower().strip("[]") not in self.hosts:
             raise Refusal(403, "This Hub does not answer to that host name")
         origin = request.headers.get("origin")
         foreign = origin not in (None, f"http://{host}", f"https://{host}")
@@ -64,13 +64,13 @@ class Access:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return "read" if self.page_role(request) else None
-        if role := self._role(token):
+        if role := self.role_for(token):
             return role
         raise Refusal(401, "Invalid credentials in Authorization header")
 
     def page_role(self, request: Request) -> str | None:
         """Return what the token in a browser's cookie would allow a program; None without one."""
-        return self._role(request.cookies.get(self.cookie, ""))
+        return self.role_for(request.cookies.get(self.cookie, ""))
 
     def form_role(self, request: Request, role: str | None) -> str | None:
         """Return what a form may do: the most of what its caller's `role` and the cookie allow.
@@ -84,21 +84,14 @@ class Access:
             raise Refusal(403, "Only a page of this Hub may send this form")
         return self.page_role(request)
 
-    def _role(self, token: str) -> str | None:
+    def role_for(self, token: str) -> str | None:
+        """Return what `token` allows, None when it is none of this Hub's."""
         return next((role for known, role in self.tokens.items() if same(token, known)), None)
 
 
 def same(left: str, right: str) -> bool:
     """Return whether two secrets are equal, in a time that tells nothing."""
     return hmac.compare_digest(left.encode(), right.encode())
-
-
-def hostname(url: str) -> str:
-    """Return the host name in `url`, empty when it has none that can be read."""
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 def secret_file(path: Path, prefix: str) -> str:

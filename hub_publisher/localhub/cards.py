@@ -1,9 +1,7 @@
 """A README as a page shows it: GitHub-flavoured Markdown with the HTML that GitHub allows, and nothing that runs."""
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
 import nh3
@@ -78,17 +76,14 @@ def _align(state: StateCore) -> None:
             token.attrs["align"] = style.removeprefix("text-align:")
 
 
-@lru_cache(maxsize=1)
-def _markdown() -> Callable[[str], str]:
-    markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
-    markdown.use(anchors_plugin, max_level=4).use(footnote_plugin).use(tasklists_plugin)
-    markdown.core.ruler.push("align", _align)
-    return markdown.render
+_markdown = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+_markdown.use(anchors_plugin, max_level=4).use(footnote_plugin).use(tasklists_plugin)
+_markdown.core.ruler.push("align", _align)
 
 
 def render(body: str, place: Place) -> str:
     """Return the HTML of a card's Markdown, safe to put on a page."""
     return nh3.clean(
-        _markdown()(body), tags=TAGS, attributes=ATTRIBUTES, attribute_filter=place.filter,
+        _markdown.render(body), tags=TAGS, attributes=ATTRIBUTES, attribute_filter=place.filter,
         url_schemes={"http", "https", "mailto"}, link_rel="noopener noreferrer nofollow", strip_comments=True,
     )  # fmt: skip

@@ -1,46 +1,28 @@
 """What a repository says about itself: front matter, what the Hub refuses in it, tags, and the weights' headers."""
 
-import json
 import math
+from collections import Counter
 from functools import lru_cache
-from typing import Any
+from operator import index
 
+from pydantic_core import from_json, to_json
+
+from hub_publisher.errors import CardError
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.store import File
-from hub_publisher.readme.parse import BYTE_ORDER_MARK, find_block, load
-from hub_publisher.readme.regions import unix
+from hub_publisher.readme.parse import front_matter_of
 from hub_publisher.readme.validate import validate_metadata
 
 CARD_LIMIT = 4 * 2**20  # bytes of a README that are looked at
 MAX_HEADER = 100 * 2**20  # bytes; the safetensors format's own limit
 
 
-def parse(text: str) -> dict:
-    """Return the front matter of a README; ValueError with a one-line reason when it is no YAML mapping."""
-    block = find_block(unix(text).lstrip(BYTE_ORDER_MARK))
-    data = load(block.text, block.first_line).value if block else None
-    if not isinstance(data, dict | None):
-        raise ValueError("the metadata must be a mapping of keys to values")
-    return plain(data or {})
-
-
-def plain(value: object) -> Any:
-    """Return `value` of YAML or JSON made of what a reply in JSON can hold."""
-    if isinstance(value, dict):
-        return {plain(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()  # JSON cannot carry half of a character
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def refused(content: str) -> list[str]:
     """Return a line for each thing in a README's metadata that the Hub would refuse, empty when it takes the file."""
     try:
-        card = parse(content)
-    except ValueError as error:
-        return [f"Invalid YAML: {error}"]
+        card, _ = front_matter_of(content)
+    except CardError as error:
+        return [error.message]
     return validate_metadata({key: value for key, value in card.items() if value is not None})
 
 
@@ -57,13 +39,12 @@ def card_of(files: dict[str, File], blobs: BlobStore) -> tuple[dict, str]:
 
 @lru_cache(maxsize=256)
 def _read_card(blobs: BlobStore, sha256: str) -> tuple[dict, str]:
-    text = unix(blobs.read(sha256, CARD_LIMIT).decode("utf-8", "replace"))
-    block = find_block(text.lstrip(BYTE_ORDER_MARK))
-    body = block.body if block else text
+    text = blobs.read(sha256, CARD_LIMIT).decode("utf-8", "replace")
     try:
-        return parse(text), body
-    except ValueError:
-        return {}, body
+        card, body = front_matter_of(text)
+    except CardError:
+        return {}, text
+    return from_json(to_json(card, inf_nan_mode="strings")), body  # no reply can hold a NaN
 
 
 def json_of(files: dict[str, File], path: str, blobs: BlobStore) -> dict:
@@ -74,56 +55,47 @@ def json_of(files: dict[str, File], path: str, blobs: BlobStore) -> dict:
 @lru_cache(maxsize=64)
 def _read_json(blobs: BlobStore, sha256: str) -> dict:
     try:
-        data = plain(json.loads(blobs.read(sha256, CARD_LIMIT)))
-    except (ValueError, RecursionError):
+        data = from_json(blobs.read(sha256, CARD_LIMIT), allow_inf_nan=False)
+    except ValueError:
         return {}
     return data if isinstance(data, dict) else {}
 
 
-def config_of(files: dict[str, File], blobs: BlobStore) -> dict:
-    """Return what a tree's config.json says about architecture and model type."""
-    config = json_of(files, "config.json", blobs)
-    return {key: config[key] for key in ("architectures", "model_type") if key in config}
-
-
 @lru_cache(maxsize=256)
-def count_parameters(blobs: BlobStore, sha256: str) -> dict[str, int]:
+def count_parameters(blobs: BlobStore, sha256: str) -> Counter[str]:
     """Return {dtype: number of parameters} from a safetensors header; empty when it is none."""
-    with open(blobs.path(sha256), "rb") as file:
+    counts: Counter[str] = Counter()
+    path = blobs.path(sha256)
+    with open(path, "rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        try:
-            header = json.loads(file.read(length)) if length <= MAX_HEADER else {}
-            tensors = [item for name, item in header.items() if name != "__metadata__"]
-            counts: dict[str, int] = {}
-            for tensor in tensors:
-                dtype = plain(tensor["dtype"])
-                counts[dtype] = counts.get(dtype, 0) + math.prod(tensor["shape"])
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            return {}
-    return counts
+        text = file.read(length) if length <= MAX_HEADER else b""
+    try:
+        for name, tensor in from_json(text).items():
+            if name != "__metadata__":
+                counts[tensor["dtype"]] += math.prod(map(index, tensor["shape"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return Counter()
+    # No type is smaller than half a byte.
+    return counts if 0 <= counts.total() <= 2 * path.stat().st_size else Counter()
 
 
 def safetensors_of(files: dict[str, File], blobs: BlobStore) -> dict | None:
     """Return {"parameters": {dtype: count}, "total": count} over all safetensors files, None without any."""
-    total: dict[str, int] = {}
-    for file in files.values():
-        if file.path.endswith(".safetensors"):
-            for dtype, count in count_parameters(blobs, file.sha256).items():
-                total[dtype] = total.get(dtype, 0) + count
-    return {"parameters": total, "total": sum(total.values())} if total else None
+    total: Counter[str] = Counter()
+    for path, file in files.items():
+        if path.endswith(".safetensors"):
+            total.update(count_parameters(blobs, file.sha256))
+    return {"parameters": total, "total": total.total()} if total else None
 
 
 def tags_of(card: dict, config: dict, files: dict[str, File]) -> list[str]:
     """Return the tags that the Hub derives: library, formats, the card's own, language, licence, base model."""
-    tags = [card.get("library_name"), "safetensors" if any(p.endswith(".safetensors") for p in files) else None]
-    tags += [
-        config.get("model_type"),
-        card.get("pipeline_tag"),
-        *listed(card.get("tags")),
-        *listed(card.get("language")),
-    ]
-    for key, prefix in (("datasets", "dataset:"), ("base_model", "base_model:"), ("license", "license:")):
+    tags = [card.get("library_name"), *("safetensors" for path in files if path.endswith(".safetensors"))]
+    tags += [config.get("model_type"), card.get("pipeline_tag")]
+    relation = f"base_model:{card.get('base_model_relation', 'finetune')}:"
+    for key, prefix in (
+        ("tags", ""), ("language", ""), ("datasets", "dataset:"), ("base_model", "base_model:"),
+        ("license", "license:"), ("base_model", relation),
+    ):  # fmt: skip
         tags += [f"{prefix}{value}" for value in listed(card.get(key))]
-    relation = card.get("base_model_relation", "finetune")
-    tags += [f"base_model:{relation}:{value}" for value in listed(card.get("base_model"))]
     return list(dict.fromkeys(tag for tag in tags if isinstance(tag, str) and tag))

@@ -9,11 +9,11 @@ from functools import lru_cache
 
 from pathspec import GitIgnoreSpec
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+from pydantic_core import from_json as load_json
 
 from hub_publisher.localhub import metadata
 from hub_publisher.localhub.refusal import NO_ENTRY, Refusal
 from hub_publisher.localhub.store import LFS_PATTERNS, File, Store, git_hash, lfs_pointer
-from hub_publisher.localhub.web import load_json
 
 MAX_REGULAR_BYTES = 10 * 2**20  # the Hub's: larger files must be LFS
 MAX_PATH_BYTES = 1024

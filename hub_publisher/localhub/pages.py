@@ -1,6 +1,7 @@
-"""The pages a person sees: the list of models, a model's card, files and commits, and one commit's changes."""
+"""The pages a person sees: the list of models, a model's card, files, commits and pull requests, and their changes."""
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
@@ -11,14 +12,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from hub_publisher.localhub import metadata
-from hub_publisher.localhub.access import same
 from hub_publisher.localhub.api_inference import why_not
-from hub_publisher.localhub.api_pulls import pull_requests
-from hub_publisher.localhub.api_repos import KINDS, describe
+from hub_publisher.localhub.api_pulls import find, merge_pull_request, pull_requests, try_merge
+from hub_publisher.localhub.api_repos import KINDS, describe, find_repos
 from hub_publisher.localhub.cards import Place, render
 from hub_publisher.localhub.changes import changes
 from hub_publisher.localhub.refusal import NO_REPO, Refusal, no_repo
-from hub_publisher.localhub.store import AUTHOR, File, Repo
+from hub_publisher.localhub.store import AUTHOR
 from hub_publisher.localhub.web import Call, Routes
 
 routes = Routes()
@@ -30,22 +30,6 @@ HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin", 
 AVATAR = "figures/avatar.png"  # the thumbnail is a wide picture where there is one for social media
 SAMPLING = {"temperature": "1", "top_p": "1", "max_new_tokens": "100"}  # what holds where a repository says nothing
 LOGIN_SECONDS = 365 * 24 * 3600
-
-
-def _bytes(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError("the loop ends at GB")
-
-
-def _count(number: float) -> str:
-    for unit in ("", "K", "M", "B"):
-        if number < 1000 or unit == "B":
-            return f"{number:.0f}{unit}" if not unit or number >= 100 else f"{number:.3g}{unit}"
-        number /= 1000
-    raise AssertionError("the loop ends at B")
 
 
 def _date(text: str) -> str:
@@ -60,7 +44,7 @@ def _hue(name: str) -> int:
 _pages = Environment(
     loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_pages.filters |= {"bytes": _bytes, "count": _count, "date": _date, "hue": _hue, "quote": lambda text: quote(text, "")}
+_pages.filters |= {"date": _date, "hue": _hue, "quote": lambda text: quote(text, "")}
 
 
 def page(name: str, values: dict, status: int = 200) -> Response:
@@ -86,9 +70,9 @@ def text_of(value: object) -> str:
     return str(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
-def place_of(repo: Repo, revision: str, files: dict[str, File]) -> Place:
+def place_of(info: dict, kind: str, revision: str = "main") -> Place:
     """Return where a repository's card stands."""
-    return Place(KINDS[repo.type], repo.name, revision, frozenset(files))
+    return Place(KINDS[kind], info["id"], revision, frozenset(file["rfilename"] for file in info["siblings"]))
 
 
 def avatar(card: dict, place: Place) -> str:
@@ -108,29 +92,31 @@ def chips(info: dict) -> list[tuple[str, str]]:
     return [(label, value) for label, value in found if value]
 
 
+def mappings(value: object) -> list[dict]:
+    """Return the mappings in a metadata value, a list or not."""
+    return [item for item in metadata.listed(value) if isinstance(item, dict)]
+
+
 def examples(card: dict) -> list[tuple[str, str, str]]:
     """Return (title, prompt, continuation) of the card's widget examples; the continuation may be empty."""
     found = []
-    for item in metadata.listed(card.get("widget")):
-        if isinstance(item, dict) and isinstance(item.get("text"), str):
-            output = item.get("output")
-            text = text_of(output.get("text")) if isinstance(output, dict) else ""
+    for item in mappings(card.get("widget")):
+        if isinstance(item.get("text"), str):
+            text = "".join(text_of(output.get("text")) for output in mappings(item.get("output")))
             glue = "" if not text or text[0].isspace() else " "
-            found.append((text_of(item.get("example_title")), item["text"], glue + text if text else ""))
+            found.append((text_of(item.get("example_title")), item["text"], glue + text))
     return found
 
 
 def results(card: dict) -> list[tuple[str, str, str]]:
     """Return (metric, value, data set) of the card's model-index."""
     found = []
-    for model in filter(lambda m: isinstance(m, dict), metadata.listed(card.get("model-index"))):
-        for result in filter(lambda r: isinstance(r, dict), metadata.listed(model.get("results"))):
-            data = result.get("dataset")
-            name = text_of(data.get("name")) if isinstance(data, dict) else ""
-            for metric in filter(lambda m: isinstance(m, dict), metadata.listed(result.get("metrics"))):
-                value = metric.get("value")
-                shown = f"{value:.4g}" if isinstance(value, float) else text_of(value)
-                found.append((text_of(metric.get("name")) or text_of(metric.get("type")), shown, name))
+    for result in (result for model in mappings(card.get("model-index")) for result in mappings(model.get("results"))):
+        name = "".join(text_of(data.get("name")) for data in mappings(result.get("dataset")))
+        for metric in mappings(result.get("metrics")):
+            value = metric.get("value")
+            shown = f"{value:.4g}" if isinstance(value, float) else text_of(value)
+            found.append((text_of(metric.get("name")) or text_of(metric.get("type")), shown, name))
     return found
 
 
@@ -145,7 +131,7 @@ def static(call: Call) -> Response:
 @routes.on("GET", "/login")
 def login(call: Call) -> Response:
     """Remember the token in this browser, so that its pages show private models too; then show the list."""
-    if not any(same(call.query("token"), token) for token in call.hub.access.tokens):
+    if not call.hub.access.role_for(call.query("token")):
         raise Refusal(401, "That is not this Hub's token")
     response = RedirectResponse("/", 303)
     cookie = {"max_age": LOGIN_SECONDS, "httponly": True, "samesite": "strict"}
@@ -158,26 +144,20 @@ def login(call: Call) -> Response:
 def index(call: Call) -> Response:
     """List the models, newest first: all, or those whose name contains `?q=`, or those of one namespace."""
     author, query = call.values.get("author", ""), call.query("q")[:200]
-    shown = []
-    for repo in call.store.repos("type = 'model' AND (? OR NOT private)", call.role is not None):
-        matches = all(word in repo.name.lower() for word in query.lower().split())
-        if matches and (not author or repo.name.split("/")[0].lower() == author.lower()):
-            info = describe(call, repo)
-            place = place_of(repo, "main", call.store.files(info["sha"]))
-            shown.append((info, avatar(info["cardData"], place), chips(info)))
+    found = find_repos(call, "model", author, query)
+    shown = [(info, avatar(info["cardData"], place_of(info, "model")), chips(info)) for info in found]
     if author and not shown and not query:
         raise Refusal(404, f"There is no model of {author} here")
-    shown.sort(key=lambda item: item[0]["lastModified"], reverse=True)
     return page("list", {"models": shown, "author": author, "query": query})
 
 
 def model_page(call: Call, tab: str, revision: str = "main", **more: object) -> Response:
-    """Return a model's page with one of its tabs open: card, files, commits, commit, pulls or pull."""
+    """Return a model's page with one of its tabs open: card, tree, commits, commit, pulls or pull."""
     repo = call.repo()
     info = describe(call, repo, revision)
     files = call.store.files(info["sha"])
     card, body = metadata.card_of(files, call.store.blobs)
-    place = place_of(repo, revision, files)
+    place = place_of(info, repo.type, revision)
     prompt = next((text for _, text, _ in examples(card)), "My dream is")
     values = {
         "info": info, "files": list(files.values()), "chips": chips(info), "avatar": avatar(card, place),
@@ -187,29 +167,23 @@ def model_page(call: Call, tab: str, revision: str = "main", **more: object) -> 
         "commits": call.store.history(info["sha"]), "examples": examples(card), "results": results(card),
         "card": Markup(render(body, place)) if tab == "card" else "", "base_url": call.base_url,
         "path": f"{KINDS[repo.type]}{repo.name}", "kind": repo.type, "tab": tab, "revision": revision, "place": place,
-        "num_open": sum(pull.mergeable for pull in pull_requests(call.store, repo)), "author": AUTHOR,
+        "num_open": sum(pull.merged is None for pull in pull_requests(call.store, repo)), "author": AUTHOR,
         "branches": [name.removeprefix("refs/heads/") for name in call.store.refs(repo, "refs/heads/")],
     }  # fmt: skip
     return page("model", values | more)
 
 
-@routes.on("GET", "/{kind}{repo}/tree/{rev}")
-def files_page(call: Call) -> Response:
-    """Show a revision's files."""
-    return model_page(call, "files", call.values["rev"])
+@routes.on("GET", "/{kind}{repo}/{tab}/{rev}")
+def tab_page(call: Call) -> Response:
+    """Show a revision's files, or its history."""
+    return model_page(call, call.values["tab"], call.values["rev"])
 
 
 @routes.on("GET", "/{kind}{repo}/blob/{rev}/{path}")
 def blob_page(call: Call) -> Response:
     """Lead to the file itself."""
-    place = place_of(call.repo(), call.values["rev"], {})
+    place = Place(call.values["kind"], call.repo().name, call.values["rev"], frozenset())
     return RedirectResponse(place.url(call.values["path"]))
-
-
-@routes.on("GET", "/{kind}{repo}/commits/{rev}")
-def commits_page(call: Call) -> Response:
-    """Show a revision's history."""
-    return model_page(call, "commits", call.values["rev"])
 
 
 @routes.on("GET", "/{kind}{repo}/commit/{rev}")
@@ -225,3 +199,31 @@ def commit_page(call: Call) -> Response:
 def card_page(call: Call) -> Response:
     """Show a model's card."""
     return model_page(call, "card")
+
+
+@routes.on("GET", "/{kind}{repo}/discussions")  # after the above: a repository may be called discussions
+def pulls_page(call: Call) -> Response:
+    """List a repository's pull requests, newest first."""
+    return model_page(call, "pulls", pulls=pull_requests(call.store, call.repo()))
+
+
+@routes.on("GET", "/{kind}{repo}/discussions/{num}")
+def pull_page(call: Call) -> Response:
+    """Show a pull request: what merging it would change, or what it changed."""
+    store, repo = call.store, call.repo()
+    found = find(call, repo)
+    target, merged, conflicts = try_merge(store, repo, found)
+    if found.merged or conflicts:  # as its author made it, from where it left its target
+        target, merged = found.base, store.files(store.resolve(repo, f"refs/pr/{found.num}"))
+    changed = list(changes(store.files(target), merged, store.blobs))
+    may_merge = call.hub.access.page_role(call.request) == "write"
+    return model_page(call, "pull", pull=found, changed=changed, conflicts=conflicts, may_merge=may_merge)
+
+
+@routes.on("POST", "/{kind}{repo}/discussions/{num}/merge", limit=2**10, is_open=True)
+def merge_page(call: Call) -> Response:
+    """Merge a pull request from its page, and show that page again; Refusal as the API's merging does."""
+    role = call.hub.access.form_role(call.request, call.role)
+    repo = call.repo()
+    merge_pull_request(replace(call, role=role))
+    return RedirectResponse(f"/{KINDS[repo.type]}{repo.name}/discussions/{call.values['num']}", 303)

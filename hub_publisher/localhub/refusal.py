@@ -2,7 +2,6 @@
 
 import re
 
-NOT_FOUND = "Repository not found"
 NO_REPO = "RepoNotFound"
 NO_REVISION = "RevisionNotFound"
 NO_ENTRY = "EntryNotFound"
@@ -30,7 +29,8 @@ class Refusal(Exception):
 
 def no_repo(anonymous: bool = False) -> Refusal:
     """Return the refusal for a repository that is not there, or not for this caller: without a token it may be 401."""
-    return Refusal(401, "Invalid username or password.", NO_REPO) if anonymous else Refusal(404, NOT_FOUND, NO_REPO)
+    status, message = (401, "Invalid username or password.") if anonymous else (404, "Repository not found")
+    return Refusal(status, message, NO_REPO)
 
 
 def no_revision(revision: str) -> Refusal:

@@ -4,8 +4,6 @@ import fcntl
 import json
 import os
 import socket
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,11 +14,8 @@ from hub_publisher.localhub import (
     api_commits,
     api_inference,
     api_pulls,
-    api_refs,
     api_repos,
-    api_users,
     pages,
-    pull_pages,
     transfer,
 )
 from hub_publisher.localhub.access import LOOPBACK, Access, secret_file
@@ -29,8 +24,8 @@ from hub_publisher.localhub.store import Store
 from hub_publisher.localhub.web import App, Hub, Routes
 from hub_publisher.localhub.xet import XorbStore
 
-# In this order paths are tried: the API first, then pages; /<namespace>/discussions may be a repository's own page.
-PARTS = (api_users, api_repos, api_commits, api_refs, api_pulls, transfer, api_inference, pages, pull_pages)
+# In this order paths are tried: the API first, then pages.
+PARTS = (api_repos, api_commits, api_pulls, transfer, api_inference, pages)
 ANY_HOST = ("0.0.0.0", "::", "")
 
 
@@ -53,38 +48,30 @@ def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str]
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise PublisherError(
-                f"{root} is being served already.", f"Its address is in {root}/server.json."
-            ) from error
+            remedy = f"Its address is in {root}/server.json."
+            raise PublisherError(f"{root} is being served already.", remedy) from error
         listener = bind(root, host, port)
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in ANY_HOST else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
         app = make_app(root, host, limits)
-        server = Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off",
+        server = Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", ws="none",
                                        timeout_graceful_shutdown=5, server_header=False))  # fmt: skip
         record = root / "server.json"
-
-        def announce() -> None:
-            _write(record, json.dumps({"pid": os.getpid(), "url": url}))
-            on_ready(url)
 
         def withdraw() -> None:
             record.unlink(missing_ok=True)
             app.hub.runner.end()
 
-        server.on_ready, server.on_stop = announce, withdraw
+        server.on_stop = withdraw
+        record.write_text(json.dumps({"pid": os.getpid(), "url": url}))
+        on_ready(url)  # the socket listens: who asks from here on is answered
         server.run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
-    """uvicorn, saying when it is ready and when it stops (it ends the process itself on SIGTERM)."""
+    """uvicorn, saying when it stops: it ends the process itself on SIGTERM."""
 
-    on_ready: Callable[[], object]
     on_stop: Callable[[], object]
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.on_stop()
@@ -94,36 +81,16 @@ class Server(uvicorn.Server):
 def bind(root: Path, host: str, port: int | None) -> socket.socket:
     """Return a listening socket: at `port` if given, else at the port of last time, else at any free one."""
     memory = root / "port"
-    text = memory.read_text().strip() if memory.exists() else ""
-    last = int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 65536 else 0
+    last = int(memory.read_text() or 0) if memory.exists() else 0
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in [port] if port else [last, 0]:
         try:
-            listener = socket.create_server((host, candidate or 0), family=_family(host), backlog=256)
+            listener = socket.create_server((host, candidate), family=family, backlog=256)
         except OSError as error:
             if not candidate or port:
                 remedy = "Choose another one with --port, or leave --port out to get a free one."
                 raise PublisherError(f"Cannot listen on {host}:{candidate}: {error.strerror}.", remedy) from error
             continue
-        _write(memory, f"{listener.getsockname()[1]}\n")
+        memory.write_text(str(listener.getsockname()[1]))
         return listener
     raise AssertionError("the last candidate returns or raises")
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
-
-
-def _write(path: Path, text: str) -> None:
-    incoming = path.with_name(f".{path.name}.new")
-    incoming.write_text(text)
-    incoming.replace(path)
-
-
-def stop_with_parent() -> None:
-    """End this process when its standard input closes: the parent holds the other end, and dies with it."""
-
-    def watch() -> None:
-        sys.stdin.buffer.read()
-        os.kill(os.getpid(), 15)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -1,16 +1,16 @@
 """Requests in, responses out: routes on the raw path, and what is refused before a handler runs."""
 
 import errno
-import json
 import logging
 import re
-import secrets
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from urllib.parse import unquote, urlencode
+from urllib.parse import unquote
 
+from pydantic_core import from_json
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import URL
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -32,6 +32,8 @@ _PARTS = {
     "type": "model|dataset|space",
     "kind": "(?:datasets/|spaces/)?",
     "repo": "(?!api/)[^/]+(?:/[^/]+)?",
+    "group": "branch|tag",
+    "tab": "tree|commits",
     "path": ".+",
 }
 
@@ -67,9 +69,9 @@ class Call:
         """Return the address under which the caller reached us, without a final slash."""
         return f"http://{self.request.headers['host']}"
 
-    def query(self, name: str, default: str = "") -> str:
-        """Return one value of the query string."""
-        return self.request.query_params.get(name, default)
+    def query(self, name: str) -> str:
+        """Return one value of the query string, empty when there is none."""
+        return self.request.query_params.get(name, "")
 
     def flag(self, name: str) -> bool:
         """Return whether the query string says true."""
@@ -78,21 +80,20 @@ class Call:
     def number(self, name: str) -> int:
         """Return a count in the query string, 0 where there is none that can be read."""
         text = self.query(name)
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+        return int(text) if text.isdecimal() and len(text) < 10 else 0
 
     def paged(self, items: list, **headers: str) -> Response:
         """Return the page of `items` that `cursor` and `limit` ask for; the Link header leads to the next one."""
         start, limit = self.number("cursor"), min(self.number("limit") or PAGE_SIZE, PAGE_SIZE)
         if start + limit < len(items):
-            pairs = [(key, value) for key, value in self.request.query_params.multi_items() if key != "cursor"]
-            query = urlencode([*pairs, ("cursor", start + limit)])
-            headers["Link"] = f'<{self.base_url}{raw_path(self.request)}?{query}>; rel="next"'
+            here = URL(f"{self.base_url}{raw_path(self.request)}?{self.request.url.query}")
+            headers["Link"] = f'<{here.include_query_params(cursor=start + limit)}>; rel="next"'
         return JSONResponse(items[start : start + limit], headers=headers)
 
     def json(self) -> dict:
         """Return the body as an object; Refusal(400) for anything else."""
         try:
-            data = load_json(self.body or b"{}")
+            data = from_json(self.body or b"{}")
         except ValueError as error:
             raise Refusal(400, "Invalid JSON body") from error
         if not isinstance(data, dict):
@@ -117,26 +118,19 @@ class Call:
         return repo
 
 
-def load_json(text: bytes) -> object:
-    """Return what `text` says; ValueError also for too deep nesting and for half characters (lone surrogates)."""
-    try:
-        data = json.loads(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    if re.search(rb"\\u[dD][89a-fA-F]", text):
-        json.dumps(data, ensure_ascii=False).encode()  # UnicodeEncodeError is a ValueError
-    return data
-
-
 @dataclass(frozen=True)
 class Route:
-    """Where a handler is to be found. Handlers run in a thread, except `streaming` ones, which read the body."""
+    """Where a handler is to be found. Handlers run in a thread, except `streaming` ones, which read the body.
+
+    What changes something takes a token that may write, unless the route `is_open`; asked for before the body is read.
+    """
 
     method: str
     pattern: re.Pattern
     handler: Handler
     limit: int
     streaming: bool
+    is_open: bool
 
 
 class Routes:
@@ -145,12 +139,14 @@ class Routes:
     def __init__(self, parts: Iterable["Routes"] = ()) -> None:
         self.table: list[Route] = [route for part in parts for route in part.table]
 
-    def on(self, method: str, path: str, limit: int = JSON_LIMIT, streaming: bool = False) -> Callable:
+    def on(
+        self, method: str, path: str, limit: int = JSON_LIMIT, streaming: bool = False, is_open: bool = False
+    ) -> Callable:
         """Return a decorator that puts a handler at `method` and `path`, e.g. `/api/{type}s/{repo}/tree/{rev}`."""
         pattern = re.sub(r"\\\{(\w+)\\\}", lambda m: f"(?P<{m[1]}>{_PARTS.get(m[1], '[^/]+')})", re.escape(path))
 
         def register(handler: Handler) -> Handler:
-            self.table.append(Route(method, re.compile(pattern), handler, limit, streaming))
+            self.table.append(Route(method, re.compile(pattern), handler, limit, streaming, is_open))
             return handler
 
         return register
@@ -193,13 +189,15 @@ async def answer(hub: Hub, request: Request, routes: Routes) -> Response:
         raise Refusal(414, "URI too long")
     route, values = routes.find(request.method, path)
     # An upload address and a CAS address carry their own signature instead of a user's token.
-    role = None if path.startswith("/_") else hub.access.role_of(request)
-    call = Call(hub, request, values, role)
+    is_signed = path.startswith("/_")
+    call = Call(hub, request, values, None if is_signed else hub.access.role_of(request))
     if route.streaming:
         result = route.handler(call)
         assert isinstance(result, Awaitable)
         result = await result
     else:
+        if route.method != "GET" and not (route.is_open or is_signed):
+            call.must_write()
         call.body = await read_body(request, route.limit)
         result = await run_in_threadpool(route.handler, call)
     return result if isinstance(result, Response) else JSONResponse(result)
@@ -214,12 +212,6 @@ def as_refusal(error: Exception) -> Refusal:
     return Refusal(500, "Internal Server Error")
 
 
-def request_id(request: Request) -> str:
-    """Return the id under which the caller knows the request, a new one when it gave none."""
-    given = request.headers.get("x-request-id") or request.headers.get("x-amzn-trace-id") or ""
-    return given if re.fullmatch(r"[\w.:=;-]{1,200}", given, re.ASCII) else f"local-{secrets.token_hex(8)}"
-
-
 class App:
     """The ASGI application."""
 
@@ -229,8 +221,6 @@ class App:
         self.show_refusal = show_refusal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
         request = Request(scope, receive)
         try:
             response = await answer(self.hub, request, self.routes)
@@ -240,6 +230,5 @@ class App:
             response = self.show_refusal(request, refusal)
         except Exception as error:  # noqa: BLE001 - the edge of the server: one bad request must not end it
             response = self.show_refusal(request, as_refusal(error))
-        response.headers["X-Request-Id"] = request_id(request)
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         await response(scope, receive, send)

@@ -18,8 +18,9 @@ const all = async (items) => {
 };
 
 const seen = { name: (await whoAmI(at)).name };
-await createRepo({ ...repo, files: [file('hello.txt', 'hello')] });
-await uploadFiles({ ...repo, files: [file('README.md', '---\nlicense: mit\n---\n# js'), file('m.safetensors', weights)] });
+await createRepo(repo);
+const card = file('README.md', '---\nlicense: mit\n---\n# js');
+await uploadFiles({ ...repo, files: [card, file('hello.txt', 'hello'), file('m.safetensors', weights)] });
 await uploadFiles({ ...repo, useXet: false, files: [file('lfs.bin', weights)] });
 seen.same = [isWeights(await bytes('m.safetensors')), isWeights(await bytes('lfs.bin'))];
 seen.pointer = (await (await downloadFile({ ...repo, path: 'lfs.bin', raw: true })).text()).split('\n')[2];

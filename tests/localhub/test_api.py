@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import socket
+from urllib.parse import urlsplit
 
 import pytest
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
@@ -73,20 +75,13 @@ def test_lists_come_in_pages(hub: localhub.LocalHub, api: HfApi, repo: str) -> N
     assert headers["link"] == f'<{hub.url}/api/models/{repo}/commits/main?limit=1&cursor=1>; rel="next"'
 
 
-def test_the_callers_request_id_is_kept(hub: localhub.LocalHub) -> None:
-    for sent, expected in (
-        ({"X_Request_Id": "mine-1"}, "mine-1"), ({"X_Amzn_Trace_Id": "trace-1"}, "trace-1"),
-        ({"X_Request_Id": "a b"}, "local-"), ({}, "local-"),
-    ):  # fmt: skip
-        assert call(hub, "GET", "/api/models", **sent)[1]["x-request-id"].startswith(expected)
-
-
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
         ("GET", "/api/collections", 404), ("POST", "/api/settings/webhooks", 404), ("GET", "/api/buckets/local/x", 404),
         ("GET", "/api/daily_papers", 404), ("GET", "/api/jobs/local/hardware", 404), ("PATCH", "/api/models", 405),
         ("GET", "/api/datasets/a/b/leaderboard", 404),
+        ("GET", "/api/models/a/b/auth-check", 404), ("POST", "/api/models/a/b/discussions/1/comment", 404),
         ("POST", "/api/repos/move", 404), ("POST", "/api/models/a/b/super-squash/main", 404),
         ("GET", "/api/repos/create", 405), ("PURGE", "/a/b", 405),
     ],
@@ -99,6 +94,22 @@ def test_what_is_not_served_is_refused_as_the_hub_refuses(
         text = f"Sorry, we can't find the page you are looking for. The local Hub has no {path}"
     found, headers, body = call(hub, method, path, auth="yes")
     assert (found, json.loads(body), headers["x-error-message"]) == (status, {"error": text}, text)
+
+
+def test_who_may_not_write_is_refused_before_the_body_comes(hub: localhub.LocalHub, repo: str) -> None:
+    reader = (hub.root / "token-read").read_text().strip()
+    for headers, status in ((b"", b"401"), (f"Authorization: Bearer {reader}\r\n".encode(), b"403")):
+        with socket.create_connection((urlsplit(hub.url).hostname, urlsplit(hub.url).port), timeout=20) as connection:
+            start = f"POST /api/models/{repo}/commit/main HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 200000000\r\n"
+            connection.sendall(start.encode() + headers + b"\r\n{")
+            assert connection.makefile("rb").readline().split()[1] == status
+
+
+def test_files_come_in_commits(hub: localhub.LocalHub) -> None:
+    body = json.dumps({"name": "corners/filled", "files": [{"path": "a", "content": "YQ==", "encoding": "base64"}]})
+    status, _, reply = call(hub, "POST", "/api/repos/create", body, auth="yes")
+    assert (status, b"takes files in commits" in reply) == (400, True)
+    assert call(hub, "GET", "/api/models/corners/filled", auth="yes")[0] == 404
 
 
 def test_visibility_is_the_one_setting(hub: localhub.LocalHub, api: HfApi, repo: str) -> None:

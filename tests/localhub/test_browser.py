@@ -53,6 +53,11 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+both_screens_and_schemes = pytest.mark.parametrize(
+    "page", [("desktop", "light"), ("phone", "dark")], indirect=True, ids="-".join
+)
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     assert PROGRAM, "TESTS_REQUIRE_BROWSER is set, and there is no browser"
@@ -90,7 +95,7 @@ def brightness(page: Page) -> float:
     return sum(colour) / 3
 
 
-@pytest.mark.parametrize("page", [(s, c) for s in SCREENS for c in ("light", "dark")], indirect=True, ids="-".join)
+@both_screens_and_schemes
 def test_from_the_list_to_a_text(page: Page, hub: localhub.LocalHub, request: pytest.FixtureRequest) -> None:
     page.goto(hub.url)
     page.get_by_role("link", name="browser/buoy").click()
@@ -187,7 +192,7 @@ def test_the_changes_to_a_card_can_be_read(page: Page, hub: localhub.LocalHub, m
     expect(page.get_by_label("Changes to README.md")).to_contain_text("+# The buoy")
 
 
-@pytest.mark.parametrize("page", [("desktop", "light"), ("phone", "dark")], indirect=True, ids="-".join)
+@both_screens_and_schemes
 def test_a_pull_request_is_read_and_merged(page: Page, hub: localhub.LocalHub, request: pytest.FixtureRequest) -> None:
     api, name = HfApi(endpoint=hub.url, token=hub.token), f"browser/pull-{request.node.callspec.id}"
     api.create_repo(name)
@@ -203,6 +208,7 @@ def test_a_pull_request_is_read_and_merged(page: Page, hub: localhub.LocalHub, r
     page.get_by_role("link", name="Pull requests").click()
     page.get_by_role("link", name="Publish again").click()
     expect(page.get_by_label("Changes to README.md")).to_contain_text("+# The buoy, again")
+    page.wait_for_load_state()  # its style sheet too
     assert (brightness(page) < 128) == ("dark" in request.node.callspec.id)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the edge"
     page.get_by_role("button", name="Merge").click()
