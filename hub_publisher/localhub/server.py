@@ -4,8 +4,6 @@ import fcntl
 import json
 import os
 import socket
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +44,11 @@ def make_app(root: Path, host: str, limits: Limits) -> App:
 
 
 def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str], None], limits: Limits) -> None:
-    """Serve `root` until interrupted: the contract is that of `localhub.run_server`."""
+    """Serve `root` in this process until interrupted; `on_ready(url)` is called when it answers.
+
+    Without `port`, the one of last time if it is free, else any free one. `limits` are for models that people try on
+    its pages. PublisherError when another process serves `root`, or the port asked for is taken.
+    """
     root = root.resolve()  # the worker process has another working directory
     root.mkdir(parents=True, exist_ok=True)
     with open(root / "lock", "w") as lock:
@@ -117,13 +119,3 @@ def _write(path: Path, text: str) -> None:
     incoming = path.with_name(f".{path.name}.new")
     incoming.write_text(text)
     incoming.replace(path)
-
-
-def stop_with_parent() -> None:
-    """End this process when its standard input closes: the parent holds the other end, and dies with it."""
-
-    def watch() -> None:
-        sys.stdin.buffer.read()
-        os.kill(os.getpid(), 15)
-
-    threading.Thread(target=watch, daemon=True).start()
