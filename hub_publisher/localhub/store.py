@@ -94,17 +94,19 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def git_hash(size: int, chunks: Iterator[bytes] | list[bytes]) -> str:
-    """Return git's SHA-1 of a blob of `size` bytes."""
-    digest = hashlib.sha1(f"blob {size}\0".encode())
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
+def git_hash(data: bytes) -> str:
+    """Return git's SHA-1 of a blob."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 def lfs_pointer(sha256: str, size: int) -> bytes:
     """Return the text that git holds in the place of an LFS file (git-lfs specification)."""
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+
+
+def regular_file(path: str, sha256: str, data: bytes) -> File:
+    """Return a file that git holds itself."""
+    return File(path, git_hash(data), sha256, len(data), False)
 
 
 @dataclass(frozen=True)
@@ -124,9 +126,7 @@ class Store:
         self.blobs = BlobStore(root)
         self._file = root / "hub.sqlite3"
         self._local = threading.local()
-        with self.transaction() as database:
-            for statement in filter(str.strip, SCHEMA.split(";")):
-                database.execute(statement)
+        self._connect().executescript(SCHEMA)
         self.blobs.sweep({row[0] for row in self.rows("SELECT DISTINCT sha256 FROM files")})
 
     def _connect(self) -> sqlite3.Connection:
@@ -145,14 +145,9 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; writers wait for one another."""
-        database = self._connect()
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._connect() as database:  # which commits, or takes back
+            database.execute("BEGIN IMMEDIATE")
             yield database
-        except BaseException:
-            database.execute("ROLLBACK")
-            raise
-        database.execute("COMMIT")
 
     # Repositories
 
@@ -175,15 +170,12 @@ class Store:
 
     def create_repo(self, type: str, name: str, private: bool) -> Repo:
         """Create a repository with its first commit, as the Hub does; Refusal(409) when it exists."""
-        sha256 = self.blobs.add(GIT_ATTRIBUTES)
-        size = len(GIT_ATTRIBUTES)
-        first = File(".gitattributes", git_hash(size, [GIT_ATTRIBUTES]), sha256, size, False)
+        first = regular_file(".gitattributes", self.blobs.add(GIT_ATTRIBUTES), GIT_ATTRIBUTES)
+        query = "INSERT INTO repos (type, name, private, created_at) VALUES (?, ?, ?, ?) RETURNING id"
         with self.transaction() as database:
-            if database.execute("SELECT 1 FROM repos WHERE type = ? AND name = ?", (type, name)).fetchone():
+            if self.find_repo(type, name):
                 raise Refusal(409, f"You already created this {type} repo")
-            values = (type, name, private, now())
-            database.execute("INSERT INTO repos (type, name, private, created_at) VALUES (?, ?, ?, ?)", values)
-            (repo_id,) = database.execute("SELECT last_insert_rowid()").fetchone()
+            (repo_id,) = database.execute(query, (type, name, private, now())).fetchone()
             self.add_commit(database, repo_id, Draft("refs/heads/main", None, "initial commit"), {first.path: first})
         return self.repo(type, name)
 
@@ -191,11 +183,12 @@ class Store:
         """Delete a repository, and the blobs that only it needed."""
         with self.transaction() as database:
             query = "SELECT DISTINCT sha256 FROM files JOIN commits ON commits.oid = commit_oid WHERE repo = ?"
-            candidates = {row[0] for row in database.execute(query, (repo.id,))}
+            candidates = [row[0] for row in database.execute(query, (repo.id,))]
             database.execute("DELETE FROM repos WHERE id = ?", (repo.id,))
-            still = "SELECT 1 FROM files WHERE sha256 = ? LIMIT 1"
             # Inside the transaction: no commit that counts on one of these blobs can slip in between.
-            self.blobs.drop({name for name in candidates if not database.execute(still, (name,)).fetchone()})
+            for name in candidates:
+                if not self.rows("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1", name):
+                    self.blobs.path(name).unlink(missing_ok=True)
 
     # References and commits
 
@@ -206,13 +199,9 @@ class Store:
 
     def resolve(self, repo: Repo, revision: str) -> str:
         """Return the commit of a branch, tag, full reference, or (shortened) commit id; Refusal(404) otherwise."""
-        names = (
-            f"refs/heads/{revision}",
-            f"refs/tags/{revision}",
-            "refs/heads/main" if revision == "HEAD" else revision,
-        )
         refs = self.refs(repo)
-        for name in names:
+        revision = "main" if revision == "HEAD" else revision  # as the JavaScript client says it
+        for name in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision):
             if name in refs:
                 return refs[name]
         if re.fullmatch(r"[0-9a-f]{7,40}", revision):
@@ -250,7 +239,7 @@ class Store:
         query = "SELECT path, oid, sha256, size, lfs, since FROM files WHERE commit_oid = ? AND substr(path, 1, ?) = ?"
         prefix = f"{under}/" if under else ""
         found = self.rows(f"{query} ORDER BY path", commit, len(prefix), prefix)
-        return {row[0]: File(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in found}
+        return {row[0]: File(*row) for row in found}
 
     def history(self, commit: str) -> list[Commit]:
         """Return a commit and its ancestors, newest first."""

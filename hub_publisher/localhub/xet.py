@@ -5,24 +5,21 @@ kept only while this server runs: the address under which clients remember them 
 """
 
 import os
-import re
 import secrets
 import shutil
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
 import lz4.frame
 
-from hub_publisher.localhub.blobs import BlobStore
+from hub_publisher.localhub.blobs import SHA256, BlobStore
 from hub_publisher.localhub.refusal import Refusal
 
 MAX_XORB_BYTES = 72 * 2**20  # 64 MiB of data, as specified, and hf_xet puts its headers on top; also for a shard
 MAX_CHUNK_BYTES = 2**20  # chunks are at most 128 KiB; refuse to inflate anything absurd
-XORB_NAME = re.compile(r"[0-9a-f]{64}")
 
 _RECORD = 48  # every record of a shard is this long
 _BOOKEND = b"\xff" * 32
@@ -42,24 +39,18 @@ class Term:
 
 def parse_shard(shard: bytes) -> list[list[Term]]:
     """Return the terms of each file in a shard; Refusal(400) when it is malformed."""
+    files, offset = [], _RECORD  # after the header: a magic number, version, footer size
     try:
-        return list(_files(shard))
+        while shard[offset : offset + 32] != _BOOKEND:
+            flags, num_terms = struct.unpack_from("<32xII", shard, offset)
+            places = range(offset + _RECORD, offset + _RECORD * (num_terms + 1), _RECORD)
+            terms = (struct.unpack_from("<32s4xIII", shard, place) for place in places)
+            files.append([Term(hash_name(name), *numbers) for name, *numbers in terms])
+            num_records = 1 + num_terms * (2 if flags & _HAS_VERIFICATION else 1) + bool(flags & _HAS_METADATA)
+            offset += _RECORD * num_records
     except struct.error as error:
         raise Refusal(400, f"Malformed shard: {error}") from error
-
-
-def _files(shard: bytes) -> Iterator[list[Term]]:
-    offset = _RECORD  # the header: a magic number, version, footer size
-    while shard[offset : offset + 32] != _BOOKEND:
-        flags, num_terms = struct.unpack_from("<32xII", shard, offset)
-        offset += _RECORD
-        terms = []
-        for index in range(num_terms):
-            name, _, num_bytes, start, end = struct.unpack_from("<32sIIII", shard, offset + index * _RECORD)
-            terms.append(Term(hash_name(name), num_bytes, start, end))
-        yield terms
-        offset += _RECORD * num_terms * (2 if flags & _HAS_VERIFICATION else 1)
-        offset += _RECORD * bool(flags & _HAS_METADATA)
+    return files
 
 
 def hash_name(raw: bytes) -> str:
@@ -77,35 +68,25 @@ class XorbStore:
         self.folder = root / "xorbs"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
-        self._chunks = lru_cache(maxsize=64)(self._read_index)
-
-    def path(self, name: str) -> Path:
-        """Return where the xorb lies; Refusal(400) when `name` is no hash."""
-        if not XORB_NAME.fullmatch(name):
-            raise Refusal(400, f"Invalid xorb hash: {name}")
-        return self.folder / name
+        self._offsets: dict[str, list[int]] = {}  # by name: where each chunk begins, and where the last one ends
 
     def add(self, name: str, incoming: Path) -> bool:
         """Take the file `incoming` as a xorb and return whether it is new; Refusal(400) when it is malformed."""
-        target = self.path(name)
-        if target.exists():
+        if not SHA256.fullmatch(name):
+            raise Refusal(400, f"Invalid xorb hash: {name}")
+        if name in self._offsets:
             return False
-        chunk_offsets(incoming)
-        os.replace(incoming, target)
+        offsets = chunk_offsets(incoming)
+        os.replace(incoming, self.folder / name)
+        self._offsets[name] = offsets
         return True
-
-    def _read_index(self, name: str) -> list[int]:
-        try:
-            return chunk_offsets(self.path(name))
-        except FileNotFoundError as error:
-            raise Refusal(400, f"Unknown xorb: {name}") from error
 
     def chunks(self, term: Term) -> Iterator[bytes]:
         """Yield the uncompressed chunks of a term; Refusal(400) for an unknown xorb or a wrong range."""
-        offsets = self._chunks(term.xorb)
+        offsets = self._offsets.get(term.xorb, [])
         if not 0 <= term.start < term.end < len(offsets):
-            raise Refusal(400, f"Invalid chunk range {term.start}..{term.end} in xorb {term.xorb}")
-        with open(self.path(term.xorb), "rb") as file:
+            raise Refusal(400, f"Unknown xorb or chunk range: {term.start}..{term.end} in {term.xorb}")
+        with open(self.folder / term.xorb, "rb") as file:
             file.seek(offsets[term.start])
             for begin, end in pairwise(offsets[term.start : term.end + 1]):
                 yield decode_chunk(file.read(end - begin))
