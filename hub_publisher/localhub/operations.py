@@ -3,12 +3,9 @@
 import base64
 import codecs
 import re
-from contextlib import suppress
-from functools import lru_cache
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
-from pathspec import GitIgnoreSpec
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 from pydantic import BaseModel, ValidationError
 
 from hub_publisher.localhub import metadata
@@ -48,24 +45,10 @@ def is_binary(sample: bytes) -> bool:
         return True
 
 
-def is_lfs_path(path: str, attributes: str) -> bool:
-    """Return whether .gitattributes sends `path` through LFS."""
-    patterns = [line.split()[0] for line in attributes.splitlines() if "filter=lfs" in line.split()]
-    return is_ignored(path, "\n".join(patterns or LFS_PATTERNS))
-
-
-def is_ignored(path: str, ignore: str) -> bool:
-    """Return whether .gitignore's patterns match `path` or a folder above it; the last match decides."""
-    return _patterns(ignore).match_file(path)
-
-
-@lru_cache(maxsize=64)
-def _patterns(text: str) -> GitIgnoreSpec:
-    patterns = []
-    for line in text.splitlines():
-        with suppress(ValueError, re.error):  # a line that cannot be read, such as a lone backslash
-            patterns.append(GitIgnoreSpecPattern(line))
-    return GitIgnoreSpec(patterns)
+def is_lfs_path(path: str) -> bool:
+    """Return whether a new repository's .gitattributes sends `path` through LFS."""
+    name = path.rsplit("/", 1)[-1]
+    return path.startswith("saved_model/") or any(fnmatchcase(name, pattern) for pattern in LFS_PATTERNS)
 
 
 def check_parent(parent: object, head: str) -> None:

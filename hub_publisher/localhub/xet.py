@@ -1,7 +1,7 @@
 """The writing half of the Xet protocol (specification: huggingface.co/docs/xet): xorbs and shards become blobs.
 
 A client cuts files into chunks, packs chunks into xorbs and says in a shard which chunks make which file. Xorbs are
-kept only while this server runs: the address under which clients remember them changes with every start.
+kept only while this server runs.
 """
 
 import os
@@ -9,9 +9,9 @@ import secrets
 import shutil
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import lz4.frame
 
@@ -27,8 +27,7 @@ _HAS_VERIFICATION = 1 << 31
 _HAS_METADATA = 1 << 30
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """Chunks `start` to `end` (exclusive) of one xorb; together `num_bytes` bytes of a file."""
 
     xorb: str
@@ -59,7 +58,7 @@ def hash_name(raw: bytes) -> str:
 
 
 class XorbStore:
-    """The xorbs that clients of this run of the server have sent."""
+    """The xorbs that clients of this run of the server have sent, unpacked."""
 
     def __init__(self, root: Path) -> None:
         # hf_xet caches by CAS address which xorbs a server has. A fresh address with an empty folder at each start
@@ -70,54 +69,43 @@ class XorbStore:
         self.folder.mkdir()
         self._offsets: dict[str, list[int]] = {}  # by name: where each chunk begins, and where the last one ends
 
-    def add(self, name: str, incoming: Path) -> bool:
-        """Take the file `incoming` as a xorb and return whether it is new; Refusal(400) when it is malformed."""
+    def add(self, name: str, packed: Path) -> bool:
+        """Take the file `packed` as a xorb and return whether it is new; Refusal(400) when it is malformed."""
         if not SHA256.fullmatch(name):
             raise Refusal(400, f"Invalid xorb hash: {name}")
         if name in self._offsets:
             return False
-        offsets = chunk_offsets(incoming)
-        os.replace(incoming, self.folder / name)
+        offsets, plain = [0], self.folder / packed.name
+        with open(packed, "rb") as source, open(plain, "wb") as target:
+            for chunk in read_chunks(source):
+                offsets.append(offsets[-1] + target.write(chunk))
+        os.replace(plain, self.folder / name)
         self._offsets[name] = offsets
         return True
 
-    def chunks(self, term: Term) -> Iterator[bytes]:
-        """Yield the uncompressed chunks of a term; Refusal(400) for an unknown xorb or a wrong range."""
-        offsets = self._offsets.get(term.xorb, [])
-        if not 0 <= term.start < term.end < len(offsets):
-            raise Refusal(400, f"Unknown xorb or chunk range: {term.start}..{term.end} in {term.xorb}")
-        with open(self.folder / term.xorb, "rb") as file:
-            file.seek(offsets[term.start])
-            for begin, end in pairwise(offsets[term.start : term.end + 1]):
-                yield decode_chunk(file.read(end - begin))
-
     def rebuild(self, terms: list[Term], blobs: BlobStore) -> str:
-        """Write the file that `terms` describe into `blobs`, chunk by chunk, and return its SHA-256."""
+        """Write the file that `terms` describe into `blobs` and return its SHA-256; Refusal(400) for wrong terms."""
         with blobs.writer() as writer:
             for term in terms:
-                before = writer.num_bytes
-                for chunk in self.chunks(term):
-                    writer.write(chunk)
-                if writer.num_bytes - before != term.num_bytes:
-                    raise Refusal(400, f"Segment of xorb {term.xorb} is not {term.num_bytes} bytes")
+                offsets = self._offsets.get(term.xorb, [])
+                known = term.start < term.end < len(offsets)
+                if not known or offsets[term.end] - offsets[term.start] != term.num_bytes:
+                    raise Refusal(400, f"Unknown xorb or wrong range: {term}")
+                with open(self.folder / term.xorb, "rb") as file:
+                    file.seek(offsets[term.start])
+                    for begin, end in pairwise(offsets[term.start : term.end + 1]):
+                        writer.write(file.read(end - begin))
             return writer.finish()
 
 
-def chunk_offsets(path: Path) -> list[int]:
-    """Return where each chunk of a xorb begins, and where the last one ends; Refusal(400) when it is malformed."""
-    offsets = [0]
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        while (offset := offsets[-1]) < size:
-            file.seek(offset)
-            header = file.read(8)
-            if header.startswith(b"XETBLOB"):  # the footer, which uploads may leave out
-                break
-            end = offset + 8 + int.from_bytes(header[1:4], "little")
-            if len(header) < 8 or header[0] != 0 or end > size:
-                raise Refusal(400, "Malformed xorb: bad or truncated chunk")
-            offsets.append(end)
-    return offsets
+def read_chunks(xorb: BinaryIO) -> Iterator[bytes]:
+    """Yield the plain chunks of a xorb; Refusal(400) when it is malformed."""
+    while (header := xorb.read(8)) and not header.startswith(b"XETBLOB"):  # the footer, which uploads may leave out
+        size = int.from_bytes(header[1:4], "little")
+        data = xorb.read(size)
+        if len(header) < 8 or header[0] != 0 or len(data) < size:
+            raise Refusal(400, "Malformed xorb: bad or truncated chunk")
+        yield decode_chunk(header + data)
 
 
 def decode_chunk(chunk: bytes) -> bytes:

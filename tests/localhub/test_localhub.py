@@ -259,7 +259,7 @@ def test_an_unknown_cas_is_refused(hub: localhub.LocalHub) -> None:
     given = json.loads(reply)
     assert (status, given["casUrl"]) == (200, headers["x-xet-cas-url"])
     path, bearer = urlsplit(given["casUrl"]).path, f"Bearer {given['accessToken']}"
-    assert call(hub, "POST", f"{path}/v1/shards", b"", Authorization="Bearer 9999999999.x")[0] == 401
+    assert call(hub, "POST", f"{path}/v1/shards", b"", Authorization="Bearer 9999999999.x")[0] == 403
     assert call(hub, "POST", "/_cas/0123456789abcdef/v1/shards", b"", Authorization=bearer)[0] == 404
     assert call(hub, "POST", f"{path}/v1/shards", b"too short", Authorization=bearer)[0] == 400
     assert call(hub, "POST", f"{path}/v1/xorbs/default/{'0' * 64}", b"\1" * 99, Authorization=bearer)[0] == 400
