@@ -42,7 +42,7 @@ Fraction = Annotated[float, Field(ge=0.01, le=1)]
 class Parameters(BaseModel):
     """What a request may say about how to write; None says nothing."""
 
-    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="allow")
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
     max_new_tokens: int | None = Field(None, ge=1, le=MAX_NEW_TOKENS)
     temperature: float | None = Field(None, ge=0.01, le=100)
@@ -54,7 +54,7 @@ class Parameters(BaseModel):
     do_sample: bool | None = None
     stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=4)] | None = None
     return_full_text: bool | None = None
-    details: bool | None = Field(None, exclude=True)  # they come in any case
+    details: bool | None = None  # they come in any case
 
 
 class Question(BaseModel):
@@ -67,22 +67,13 @@ class Question(BaseModel):
     stream: bool | None = None
 
 
-def question(call: Call) -> tuple[Question, dict[str, Any]]:
-    """Return a request and the parameters that say something; Refusal(422) for what is not within bounds.
-
-    Refusal(400) for unknown parameters, in the words after which the client leaves them out.
-    """
+def question(call: Call) -> Question:
+    """Return a request; Refusal(422) for what is not known or not within bounds."""
     try:
-        asked = Question.model_validate(call.json())
+        return Question.model_validate(call.json())
     except ValidationError as error:
-        wrong = error.errors()[0]
-        where = [name for name in wrong["loc"] if isinstance(name, str)]
-        raise failed(422, f"{where[-1]}: {wrong['msg']}") from error
-    given = asked.parameters or Parameters()
-    extra = given.model_extra or {}
-    if unused := [name for name, value in extra.items() if value is not None and value is not False]:
-        raise Refusal(400, f"The following `model_kwargs` are not used by the model: {unused}")
-    return asked, given.model_dump(exclude_none=True, exclude=set(extra))
+        where = [name for name in error.errors()[0]["loc"] if isinstance(name, str)]
+        raise failed(422, f"{where[-1]}: {error.errors()[0]['msg']}") from error
 
 
 def why_not(info: dict, files: dict[str, File], blobs: BlobStore) -> str:
@@ -103,13 +94,13 @@ def why_not(info: dict, files: dict[str, File], blobs: BlobStore) -> str:
 
 def prepare(call: Call) -> tuple[Job, bool]:
     """Return what a request asks for, and whether token by token; Refusal when it asks for what cannot be."""
-    repo = call.repo()
-    asked, settings = question(call)
+    repo, asked = call.repo(), question(call)
     info = describe(call, repo)
     files = call.store.files(info["sha"])
     if reason := why_not(info, files, call.store.blobs):
         raise Refusal(400, reason)
     paths = {file.path: call.store.blobs.path(file.sha256) for file in model_files(files)}
+    settings = asked.parameters.model_dump(exclude_none=True, exclude={"details"}) if asked.parameters else {}
     return Job(model_key(files), paths, asked.inputs, settings), bool(asked.stream)
 
 

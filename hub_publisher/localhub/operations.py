@@ -53,11 +53,9 @@ def is_lfs_path(path: str) -> bool:
 
 def check_parent(parent: object, head: str) -> None:
     """Return when the commit's parent (perhaps shortened) is still the head; Refusal(412) otherwise."""
-    if parent is None:
-        return
-    if not isinstance(parent, str) or not re.fullmatch(r"[0-9a-f]{5,40}", parent):
+    if parent is not None and not re.fullmatch(r"[0-9a-f]{5,40}", str(parent)):
         raise Refusal(400, "Invalid parentCommit")
-    if not head.startswith(parent):
+    if not head.startswith(str(parent or "")):
         raise Refusal(412, STALE)
 
 

@@ -11,9 +11,9 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.refusal import Refusal, no_repo, no_revision
@@ -55,8 +55,7 @@ CREATE INDEX IF NOT EXISTS files_by_content ON files (sha256);
 """
 
 
-@dataclass(frozen=True)
-class Repo:
+class Repo(NamedTuple):
     """A repository: `type` is model, dataset or space, `name` is namespace/name."""
 
     id: int
@@ -66,8 +65,7 @@ class Repo:
     created_at: str
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file of a commit. `oid` is the git hash of the file (of its pointer when `lfs`), `since` its last commit."""
 
     path: str
@@ -78,8 +76,7 @@ class File:
     since: str = ""
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit; `message` is the description below the title."""
 
     oid: str
@@ -109,8 +106,7 @@ def regular_file(path: str, sha256: str, data: bytes) -> File:
     return File(path, git_hash(data), sha256, len(data), False)
 
 
-@dataclass(frozen=True)
-class Draft:
+class Draft(NamedTuple):
     """A commit to be: the ref it moves, what it is made on, and its words."""
 
     ref: str
@@ -171,12 +167,14 @@ class Store:
     def create_repo(self, type: str, name: str, private: bool) -> Repo:
         """Create a repository with its first commit, as the Hub does; Refusal(409) when it exists."""
         first = regular_file(".gitattributes", self.blobs.add(GIT_ATTRIBUTES), GIT_ATTRIBUTES)
-        query = "INSERT INTO repos (type, name, private, created_at) VALUES (?, ?, ?, ?) RETURNING id"
+        query = (
+            "INSERT INTO repos (type, name, private, created_at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING RETURNING id"
+        )
         with self.transaction() as database:
-            if self.find_repo(type, name):
+            created = database.execute(query, (type, name, private, now())).fetchone()
+            if created is None:
                 raise Refusal(409, f"You already created this {type} repo")
-            (repo_id,) = database.execute(query, (type, name, private, now())).fetchone()
-            self.add_commit(database, repo_id, Draft("refs/heads/main", None, "initial commit"), {first.path: first})
+            self.add_commit(database, created[0], Draft("refs/heads/main", None, "initial commit"), {first.path: first})
         return self.repo(type, name)
 
     def delete_repo(self, repo: Repo) -> None:
@@ -224,10 +222,8 @@ class Store:
 
         Files whose `since` is empty are new in this commit. Returns the commit's id.
         """
-        date = now()
-        seed = f"{draft.parent}\n{draft.title}\n{date}\n{secrets.token_hex(20)}"  # unique, also when nothing changed
-        oid = hashlib.sha1(seed.encode()).hexdigest()
-        values = (oid, repo_id, draft.parent, draft.title, draft.message, date)
+        oid = secrets.token_hex(20)  # unique, also when nothing changed
+        values = (oid, repo_id, draft.parent, draft.title, draft.message, now())
         database.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)", values)
         rows = [(oid, f.path, f.oid, f.sha256, f.size, f.lfs, f.since or oid) for f in files.values()]
         database.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)

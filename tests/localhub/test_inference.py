@@ -115,6 +115,7 @@ def test_a_prompt_has_to_fit(client: InferenceClient) -> None:
         ({"stop": "x"}, "stop: Input should be a valid list"),
         ({"stop": [""]}, "stop: String should have at least 1 character"),
         ({"stop": ["a"] * 5}, "stop: List should have at most 4 items after validation, not 5"),
+        ({"best_of": 2, "top_k": 5}, "best_of: Extra inputs are not permitted"),
         ([], "parameters: Input should be a valid dictionary or instance of Parameters"),
     ],
 )
@@ -137,17 +138,6 @@ def test_wrong_bodies(hub: localhub.LocalHub, client: InferenceClient) -> None:
     assert ask(hub, TINY, {"inputs": "x" * 2**18})[0] == 413
     assert call(hub, "POST", f"/models/{TINY}", b"\xff")[0] == 400
     assert call(hub, "PUT", f"/models/{TINY}", b"{}")[0] == 405
-
-
-def test_parameters_that_are_not_used_are_left_out_by_the_client(
-    hub: localhub.LocalHub, client: InferenceClient
-) -> None:
-    parameters = {"best_of": 2, "top_k": 5, "watermark": False, "typo": 0}
-    status, reply = ask(hub, TINY, {"inputs": PROMPT, "parameters": parameters})
-    text = "The following `model_kwargs` are not used by the model: ['best_of', 'typo']"
-    assert (status, reply) == (400, {"error": text})
-    with pytest.warns(UserWarning, match=r"Ignoring following parameters: best_of\."):
-        assert client.text_generation(PROMPT, model=f"{hub.url}/models/{TINY}?", best_of=2)
 
 
 def test_private_models_are_for_who_has_the_token(hub: localhub.LocalHub, tiny: Path) -> None:
