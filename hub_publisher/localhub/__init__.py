@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hub_publisher.errors import PublisherError
@@ -21,22 +21,18 @@ START_SECONDS = 60
 STOP_SECONDS = 10
 
 
-def read_token(root: Path) -> str:
-    """Return the token that may write to the Hub in `root`; PublisherError before its first start."""
-    try:
-        return (root / "token").read_text().strip()
-    except FileNotFoundError as error:
-        raise PublisherError(f"No local Hub has been started in {root}.", "Run: hub-publisher serve") from error
-
-
 @dataclass
 class LocalHub:
     """A running local Hub. As a context manager it is stopped at the end, if this process started it."""
 
     root: Path
     url: str
-    token: str
-    process: subprocess.Popen | None = field(default=None, repr=False)
+    process: subprocess.Popen | None = None
+
+    @property
+    def token(self) -> str:
+        """Return the token that may write."""
+        return (self.root / "token").read_text().strip()
 
     def __enter__(self) -> "LocalHub":
         return self
@@ -67,7 +63,7 @@ def start(root: Path, limits: Limits | None = None) -> LocalHub:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if url := find_running(root):
-            return LocalHub(root, url, read_token(root))
+            return LocalHub(root, url)
         if started := _spawn(root, limits or Limits()):
             return started
         time.sleep(0.1)  # another process was a moment faster and is about to answer
@@ -79,11 +75,11 @@ def find_running(root: Path) -> str | None:
     """Return the URL of a live server on `root`, None when there is none."""
     try:
         url = str(json.loads((root / "server.json").read_text())["url"])
-        headers = {"Authorization": f"Bearer {read_token(root)}"}
+        headers = {"Authorization": f"Bearer {LocalHub(root, url).token}"}
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
         with opener.open(urllib.request.Request(f"{url}/api/whoami-v2", headers=headers), timeout=5):
             return url
-    except (OSError, ValueError, KeyError, TypeError, PublisherError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
@@ -98,7 +94,7 @@ def _spawn(root: Path, limits: Limits) -> LocalHub | None:
         )  # fmt: skip
         assert process.stdout is not None
         if url := process.stdout.readline().decode().strip():
-            return LocalHub(root, url, read_token(root), process)
+            return LocalHub(root, url, process)
         with process:
             process.kill()
         log.seek(start_of_log)

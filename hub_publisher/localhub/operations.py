@@ -5,6 +5,7 @@ import codecs
 import re
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -82,7 +83,7 @@ def read_change(store: Store, key: str, value: dict) -> tuple[str, File | None]:
 
 
 def _regular_file(store: Store, path: str, value: dict) -> File:
-    content = value.get("content")
+    content: Any = value.get("content")
     try:
         data = base64.b64decode(content, validate=True) if value.get("encoding") == "base64" else content.encode()
     except (AttributeError, TypeError, ValueError) as error:

@@ -129,8 +129,7 @@ class Store:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self._file, timeout=60, isolation_level=None)
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                connection.execute(f"PRAGMA {pragma}")
+            connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
             self._local.connection = connection
         return connection
 
@@ -167,15 +166,13 @@ class Store:
     def create_repo(self, type: str, name: str, private: bool) -> Repo:
         """Create a repository with its first commit, as the Hub does; Refusal(409) when it exists."""
         first = regular_file(".gitattributes", self.blobs.add(GIT_ATTRIBUTES), GIT_ATTRIBUTES)
-        query = (
-            "INSERT INTO repos (type, name, private, created_at) VALUES (?,?,?,?) ON CONFLICT DO NOTHING RETURNING id"
-        )
+        values, draft = (type, name, private, now()), Draft("refs/heads/main", None, "initial commit")
         with self.transaction() as database:
-            created = database.execute(query, (type, name, private, now())).fetchone()
-            if created is None:
+            if not database.execute("INSERT OR IGNORE INTO repos VALUES (NULL, ?, ?, ?, ?)", values).rowcount:
                 raise Refusal(409, f"You already created this {type} repo")
-            self.add_commit(database, created[0], Draft("refs/heads/main", None, "initial commit"), {first.path: first})
-        return self.repo(type, name)
+            repo = self.repo(type, name)
+            self.add_commit(database, repo.id, draft, {first.path: first})
+        return repo
 
     def delete_repo(self, repo: Repo) -> None:
         """Delete a repository, and the blobs that only it needed."""

@@ -25,12 +25,8 @@ DEFAULT_NEW_TOKENS = 100
 SAMPLING = {"temperature", "top_k", "top_p", "typical_p", "min_p"}
 # What a repository's generation_config.json may decide. Beams, and all that needs a second model, are not among it.
 FROM_REPOSITORY = SAMPLING | {
-    "do_sample",
-    "max_new_tokens",
-    "repetition_penalty",
-    "no_repeat_ngram_size",
-    "eos_token_id",
-}
+    "do_sample", "max_new_tokens", "repetition_penalty", "no_repeat_ngram_size", "eos_token_id",
+}  # fmt: skip
 
 
 class CannotRun(Exception):
@@ -53,11 +49,12 @@ class Model:
         dtype = "auto" if multiplies_bfloat16() else torch.float32
         try:
             self.tokenizer: Any = AutoTokenizer.from_pretrained(folder, **careful)
-            model, report = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 folder, use_safetensors=True, dtype=dtype, output_loading_info=True, **careful
             )
         except Exception as error:  # a stranger's files make transformers fail in every way there is
             raise CannotRun(_reason(error), 400) from error
+        model, report = loaded
         if missing := len(report["missing_keys"]):
             raise CannotRun(f"This model cannot be loaded: its files lack {missing} of its weights.", 400)
         saved = {name: getattr(model.generation_config, name, None) for name in FROM_REPOSITORY}

@@ -95,7 +95,7 @@ def test_the_worker_ends_with_the_server(tmp_path: Path, tiny: Path) -> None:
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environ) as server:
         assert server.stdout is not None
         url = server.stdout.readline().strip()
-        own = localhub.LocalHub(tmp_path / "here", url, localhub.read_token(tmp_path / "here"))
+        own = localhub.LocalHub(tmp_path / "here", url)
         assert publish(own, TINY, tiny).text_generation(PROMPT)
         (process,) = workers(own)
         server.kill()
