@@ -139,12 +139,12 @@ async def unless_disconnected(request: Request, work: Awaitable) -> Any:
     """Return what `work` returns; ClientDisconnect, with `work` cancelled, when the caller leaves before that."""
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(request.receive())  # the body is read: all that can come is the disconnect
-    await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-    leaving.cancel()
-    if working.done():
-        return working.result()
-    working.cancel()
-    raise ClientDisconnect
+    done, others = await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+    for other in others:
+        other.cancel()
+    if working not in done:
+        raise ClientDisconnect
+    return working.result()
 
 
 async def _lines(first: dict, events: AsyncGenerator[dict, None]) -> AsyncGenerator[str, None]:

@@ -62,9 +62,9 @@ class BlobStore:
         """Return where the blob lies, or would lie; ask `has` first where a client gave the name."""
         return self.folder / sha256[:2] / sha256
 
-    def has(self, sha256: object) -> bool:
+    def has(self, sha256: str) -> bool:
         """Return whether the blob is there, complete; what is no SHA-256 is the name of none."""
-        return isinstance(sha256, str) and bool(SHA256.fullmatch(sha256)) and self.path(sha256).is_file()
+        return bool(SHA256.fullmatch(sha256)) and self.path(sha256).is_file()
 
     @contextmanager
     def writer(self) -> Iterator[BlobWriter]:

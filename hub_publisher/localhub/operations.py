@@ -96,9 +96,9 @@ def _regular_file(store: Store, path: str, value: dict) -> File:
 
 
 def _lfs_file(store: Store, path: str, value: dict) -> File:
-    sha256 = value.get("oid")
-    if not isinstance(sha256, str) or not store.blobs.has(sha256):
-        raise Refusal(400, f"The LFS object of {path} was not uploaded: {str(sha256)[:64]}")
+    sha256 = str(value.get("oid"))
+    if not store.blobs.has(sha256):
+        raise Refusal(400, f"The LFS object of {path} was not uploaded: {sha256[:64]}")
     size = store.blobs.path(sha256).stat().st_size
     if value.get("size") not in (None, size):  # a copy comes without its size
         raise Refusal(400, f"The LFS object of {path} has {size} bytes, not {value['size']}")

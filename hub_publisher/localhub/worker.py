@@ -13,8 +13,6 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from hub_publisher.system.hardware import multiplies_bfloat16
@@ -174,8 +172,6 @@ def main() -> None:
     def say(event: dict) -> None:
         print(json.dumps({"id": job["id"]} | event), file=events, flush=True)
 
-    with suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")  # when memory runs out, this process goes first
     jobs: queue.Queue[dict] = queue.Queue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
     folder, model = "", None
