@@ -49,14 +49,14 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
               help="How long a model stays loaded that nobody tries.")  # fmt: skip
 def serve(hub_dir: Path, host: str, port: int | None, idle_minutes: float) -> None:
     """Serve the local Hub: a page for each published model, and the protocol of the Hub's clients."""
-    from hub_publisher import localhub
+    from hub_publisher.localhub import Limits, find_running
+    from hub_publisher.localhub.server import run_server
 
-    if url := localhub.find_running(hub_dir):
+    if url := find_running(hub_dir):
         click.echo(url)
         return
     say("The local Hub is running; Ctrl-C ends it.")
-    limits = localhub.Limits(idle_seconds=60 * idle_minutes)
-    localhub.run_server(hub_dir, host, port, lambda url: click.echo(url), limits)
+    run_server(hub_dir, host, port, lambda url: click.echo(url), Limits(idle_seconds=60 * idle_minutes))
 
 
 @main.command()

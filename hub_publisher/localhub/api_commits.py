@@ -14,14 +14,13 @@ from hub_publisher.localhub.operations import (
     apply_changes,
     check_parent,
     is_binary,
-    is_ignored,
     is_lfs_path,
     parse_operations,
     read_change,
     safe_path,
 )
 from hub_publisher.localhub.refusal import Refusal, no_entry, no_revision
-from hub_publisher.localhub.store import AUTHOR, REF_NAME, Draft, File, Store
+from hub_publisher.localhub.store import AUTHOR, REF_NAME, Draft, File
 from hub_publisher.localhub.web import Call, Routes
 
 routes = Routes()
@@ -130,22 +129,16 @@ def delete_ref(call: Call) -> dict:
 
 @routes.on("POST", "/api/{type}s/{repo}/preupload/{rev}")
 def preupload(call: Call) -> dict:
-    """Say for each file whether it goes through LFS, is ignored by .gitignore, and what is already there (`oid`)."""
-    files = call.store.files(call.store.resolve(call.repo(), call.values["rev"]))
-    data = call.json()
-    asked = data.get("files")
+    """Say for each file whether it goes through LFS, and what is already there (`oid`)."""
+    repo = call.repo(write=True)
+    files = call.store.files(call.store.resolve(repo, call.values["rev"]))
+    asked = call.json().get("files")
     if not isinstance(asked, list) or len(asked) > MAX_FILES_PER_PREUPLOAD:
         raise Refusal(400, f'"files" must be an array of at most {MAX_FILES_PER_PREUPLOAD}')
-    ignore = str(data.get("gitIgnore") or "") or _text(call.store, files.get(".gitignore"))
-    attributes = _text(call.store, files.get(".gitattributes"))
-    return {"files": [_upload_mode(item, files, ignore, attributes) for item in asked]}
+    return {"files": [_upload_mode(item, files) for item in asked]}
 
 
-def _text(store: Store, file: File | None) -> str:
-    return store.blobs.read(file.sha256, 2**20).decode("utf-8", "replace") if file else ""
-
-
-def _upload_mode(item: object, files: dict[str, File], ignore: str, attributes: str) -> dict:
+def _upload_mode(item: object, files: dict[str, File]) -> dict:
     if not isinstance(item, dict):
         raise Refusal(400, '"files" must hold objects')
     path = safe_path(item.get("path"))
@@ -157,9 +150,8 @@ def _upload_mode(item: object, files: dict[str, File], ignore: str, attributes: 
     there = files.get(path)
     oid = (there.sha256 if there.lfs else there.oid) if there else None
     large = isinstance(size, int) and size > MAX_REGULAR_BYTES
-    lfs = large or is_binary(sample) or is_lfs_path(path, attributes)
-    mode = "lfs" if lfs else "regular"
-    return {"path": path, "uploadMode": mode, "shouldIgnore": is_ignored(path, ignore), "oid": oid}
+    mode = "lfs" if large or is_binary(sample) or is_lfs_path(path) else "regular"
+    return {"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid}
 
 
 @routes.on("POST", "/api/{type}s/{repo}/commit/{rev}", limit=COMMIT_LIMIT)

@@ -8,22 +8,23 @@ import asyncio
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, NamedTuple
+from collections.abc import AsyncGenerator, Awaitable
+from typing import Annotated, Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
 
 from hub_publisher.localhub import metadata
 from hub_publisher.localhub.api_repos import describe
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.refusal import Refusal
-from hub_publisher.localhub.runner import Job, Ticket, failed
+from hub_publisher.localhub.runner import Job, failed
 from hub_publisher.localhub.store import File
 from hub_publisher.localhub.web import Call, Routes, read_body
-from hub_publisher.localhub.worker import MAX_NEW_TOKENS, MAX_PROMPT_TOKENS
+from hub_publisher.localhub.worker import MAX_NEW_TOKENS
 
 routes = Routes()
 
@@ -35,53 +36,44 @@ FILES = {
     "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", INDEX,
 }  # fmt: skip
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
-NUMBERS: dict[str, tuple[type, float, float]] = {
-    "max_new_tokens": (int, 1, MAX_NEW_TOKENS), "temperature": (float, 0.01, 100), "top_p": (float, 0.01, 1),
-    "top_k": (int, 0, 10**6), "typical_p": (float, 0.01, 1), "repetition_penalty": (float, 0.1, 10),
-    "seed": (int, 0, 2**64 - 1), "truncate": (int, 1, MAX_PROMPT_TOKENS),
-}  # fmt: skip
-FLAGS = {"do_sample", "return_full_text", "details"}
-MAX_STOPS, MAX_STOP_LENGTH = 4, 200
+Fraction = Annotated[float, Field(ge=0.01, le=1)]
 
 
-class Options(NamedTuple):
-    """How to answer: what the text begins with, whether with details, whether token by token."""
+class Parameters(BaseModel):
+    """What a request may say about how to write; None says nothing."""
 
-    prefix: str
-    details: bool
-    stream: bool
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
 
-
-def settings_of(parameters: object) -> dict[str, Any]:
-    """Return the parameters that say something, each of the right kind and within bounds.
-
-    Refusal(422) otherwise; Refusal(400) for unknown ones in the words after which the client leaves them out.
-    """
-    if not isinstance(parameters, dict):
-        raise failed(422, "`parameters` must be an object")
-    known = {*NUMBERS, *FLAGS, "stop"}
-    given = {name: value for name, value in parameters.items() if value is not None}
-    if unused := [name for name, value in given.items() if name not in known and value is not False]:
-        raise Refusal(400, f"The following `model_kwargs` are not used by the model: {unused}")
-    for name, value in given.items():
-        _check(name, value)
-    return {name: value for name, value in given.items() if name in known}
+    max_new_tokens: int | None = Field(None, ge=1, le=MAX_NEW_TOKENS)
+    temperature: float | None = Field(None, ge=0.01, le=100)
+    top_k: int | None = Field(None, ge=0, le=10**6)
+    top_p: Fraction | None = None
+    typical_p: Fraction | None = None
+    repetition_penalty: float | None = Field(None, ge=0.1, le=10)
+    seed: int | None = Field(None, ge=0, lt=2**64)
+    do_sample: bool | None = None
+    stop: Annotated[list[Annotated[str, Field(min_length=1, max_length=200)]], Field(max_length=4)] | None = None
+    return_full_text: bool | None = None
+    details: bool | None = None  # they come in any case
 
 
-def _check(name: str, value: object) -> None:
-    if name in FLAGS and not isinstance(value, bool):
-        raise failed(422, f"`{name}` must be true or false")
-    if name in NUMBERS:
-        kind, low, high = NUMBERS[name]
-        good = isinstance(value, int if kind is int else int | float) and not isinstance(value, bool)
-        if not good or not low <= value <= high:  # type: ignore[operator]
-            raise failed(422, f"`{name}` must be {'a whole' if kind is int else 'a'} number from {low} to {high}")
-    if name == "stop" and not (
-        isinstance(value, list)
-        and len(value) <= MAX_STOPS
-        and all(isinstance(text, str) and 0 < len(text) <= MAX_STOP_LENGTH for text in value)
-    ):
-        raise failed(422, f"`stop` must be a list of at most {MAX_STOPS} texts of 1 to {MAX_STOP_LENGTH} characters")
+class Question(BaseModel):
+    """A request: the prompt to continue, and whether to answer token by token."""
+
+    model_config = ConfigDict(strict=True)
+
+    inputs: str
+    parameters: Parameters | None = None
+    stream: bool | None = None
+
+
+def question(call: Call) -> Question:
+    """Return a request; Refusal(422) for what is not known or not within bounds."""
+    try:
+        return Question.model_validate(call.json())
+    except ValidationError as error:
+        where = [name for name in error.errors()[0]["loc"] if isinstance(name, str)]
+        raise failed(422, f"{where[-1]}: {error.errors()[0]['msg']}") from error
 
 
 def why_not(info: dict, files: dict[str, File], blobs: BlobStore) -> str:
@@ -100,21 +92,16 @@ def why_not(info: dict, files: dict[str, File], blobs: BlobStore) -> str:
     return ""
 
 
-def prepare(call: Call) -> tuple[Job, Options]:
-    """Return what a request asks for; Refusal when it asks for what cannot be."""
-    repo, data = call.repo(), call.json()
-    prompt = data.get("inputs")
-    if not isinstance(prompt, str):
-        raise failed(422, "`inputs` must be a text: the prompt to continue")
-    settings = settings_of(data.get("parameters") or {})
-    options = Options(prompt if settings.pop("return_full_text", False) else "", settings.pop("details", False),
-                data.get("stream") is True)  # fmt: skip
+def prepare(call: Call) -> tuple[Job, bool]:
+    """Return what a request asks for, and whether token by token; Refusal when it asks for what cannot be."""
+    repo, asked = call.repo(), question(call)
     info = describe(call, repo)
     files = call.store.files(info["sha"])
     if reason := why_not(info, files, call.store.blobs):
         raise Refusal(400, reason)
     paths = {file.path: call.store.blobs.path(file.sha256) for file in model_files(files)}
-    return Job(model_key(files), paths, prompt, settings), options
+    settings = asked.parameters.model_dump(exclude_none=True, exclude={"details"}) if asked.parameters else {}
+    return Job(model_key(files), paths, asked.inputs, settings), bool(asked.stream)
 
 
 def model_files(files: dict[str, File]) -> list[File]:
@@ -132,62 +119,39 @@ def model_key(files: dict[str, File]) -> str:
 async def infer(call: Call) -> Response:
     """Continue `inputs` with the model at the head of main: as JSON, or with `stream` as an event for each token."""
     call.body = await read_body(call.request, BODY_LIMIT)
-    job, options = await run_in_threadpool(prepare, call)
-    ticket = call.hub.runner.submit(job)
-    if options.stream:
+    job, stream = await run_in_threadpool(prepare, call)
+    events = call.hub.runner.write(job)
+    if stream:
         # A job that fails before its first token is refused with a status; later ones can only say so in the stream.
-        first = await unless_disconnected(call.request, ticket, anext(ticket))
-        return EventStream(ticket, first, options)
-    events = await unless_disconnected(call.request, ticket, _all(ticket))
-    text = options.prefix + "".join(event["token"]["text"] for event in events)
-    more = {"prefill": [], "tokens": [event["token"] for event in events]}
-    details = {"details": events[-1]["details"] | more} if options.details else {}
-    return JSONResponse([{"generated_text": text, **details}])
+        lines = _lines(await unless_disconnected(call.request, anext(events)), events)
+        headers, end = {"Cache-Control": "no-cache"}, BackgroundTask(events.aclose)
+        return StreamingResponse(lines, headers=headers, media_type="text/event-stream", background=end)
+    said = await unless_disconnected(call.request, _all(events))
+    details = said[-1]["details"] | {"prefill": [], "tokens": [event["token"] for event in said]}
+    return JSONResponse([{"generated_text": said[-1]["generated_text"], "details": details}])
 
 
-async def _all(ticket: Ticket) -> list[dict]:
-    return [event async for event in ticket]
+async def _all(events: AsyncGenerator[dict, None]) -> list[dict]:
+    return [event async for event in events]
 
 
-async def unless_disconnected(request: Request, ticket: Ticket, work: Coroutine) -> Any:
-    """Return what `work` returns; ClientDisconnect, with the job ended, when the caller leaves before that."""
+async def unless_disconnected(request: Request, work: Awaitable) -> Any:
+    """Return what `work` returns; ClientDisconnect, with `work` cancelled, when the caller leaves before that."""
     working = asyncio.ensure_future(work)
     leaving = asyncio.ensure_future(request.receive())  # the body is read: all that can come is the disconnect
-    await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-    leaving.cancel()
-    if working.done():
-        return working.result()
-    working.cancel()
-    ticket.cancel()
-    raise ClientDisconnect
+    done, others = await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+    for other in others:
+        other.cancel()
+    if working not in done:
+        raise ClientDisconnect
+    return working.result()
 
 
-class EventStream(StreamingResponse):
-    """Tokens as server-sent events, until the last one or until the caller leaves."""
-
-    def __init__(self, ticket: Ticket, first: dict, options: Options) -> None:
-        super().__init__(_lines(ticket, first, options), media_type="text/event-stream")
-        self.headers["Cache-Control"] = "no-cache"
-        self.ticket = ticket
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            self.ticket.cancel()
-
-
-async def _lines(ticket: Ticket, first: dict, options: Options) -> AsyncIterator[str]:
-    text = options.prefix
-    event: dict | None = first
+async def _lines(first: dict, events: AsyncGenerator[dict, None]) -> AsyncGenerator[str, None]:
+    yield f"data:{json.dumps(first)}\n\n"
     try:
-        while event:
-            text += event["token"]["text"]
-            shown = {**event, "generated_text": None, "details": None}
-            if details := event.get("details"):
-                shown |= {"generated_text": text, "details": details if options.details else None}
-            yield f"data:{json.dumps(shown)}\n\n"
-            event = await anext(ticket, None)
+        async for event in events:
+            yield f"data:{json.dumps(event)}\n\n"
     except Refusal as refusal:
         yield f"data:{json.dumps(refusal.body)}\n\n"
 

@@ -5,6 +5,7 @@ A blob comes into being by a rename after its bytes are hashed and on the disk, 
 
 import hashlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 READ_SIZE = 1 << 20
+SHA256 = re.compile("[0-9a-f]{64}")
 ABANDONED_AFTER_SECONDS = 24 * 3600  # an upload whose commit never came
 
 
@@ -22,29 +24,29 @@ class BlobWriter:
     def __init__(self, store: "BlobStore", file: BinaryIO) -> None:
         self.store = store
         self.file = file
-        self.path = Path(file.name)
         self.num_bytes = 0
-        self._sha256 = hashlib.sha256()
+        self.sha256 = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
         """Append `data`."""
         self.file.write(data)
-        self._sha256.update(data)
+        self.sha256.update(data)
         self.num_bytes += len(data)
 
     def finish(self) -> str:
         """Put the blob in its place and return its SHA-256; it survives a power cut from here on."""
-        sha256 = self._sha256.hexdigest()
-        flush_to_disk(self.file)
-        target = self.store.path(sha256)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(self.path, target)
-        flush_folder(target.parent)
-        return sha256
-
-    def hexdigest(self) -> str:
-        """Return the SHA-256 of what was written so far."""
-        return self._sha256.hexdigest()
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        target = self.store.path(self.sha256.hexdigest())
+        target.parent.mkdir(exist_ok=True)
+        os.replace(self.file.name, target)
+        for folder in (target.parent, self.store.folder):  # the new entries of both, too
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        return target.name
 
 
 class BlobStore:
@@ -57,12 +59,12 @@ class BlobStore:
             folder.mkdir(parents=True, exist_ok=True)
 
     def path(self, sha256: str) -> Path:
-        """Return where the blob lies, or would lie. `sha256` must have been checked to be hexadecimal."""
+        """Return where the blob lies, or would lie; ask `has` first where a client gave the name."""
         return self.folder / sha256[:2] / sha256
 
     def has(self, sha256: str) -> bool:
-        """Return whether the blob is there, complete."""
-        return self.path(sha256).is_file()
+        """Return whether the blob is there, complete; what is no SHA-256 is the name of none."""
+        return bool(SHA256.fullmatch(sha256)) and self.path(sha256).is_file()
 
     @contextmanager
     def writer(self) -> Iterator[BlobWriter]:
@@ -88,11 +90,6 @@ class BlobStore:
         with open(self.path(sha256), "rb") as file:
             return file.read(limit)
 
-    def drop(self, names: set[str]) -> None:
-        """Delete blobs that nothing refers to any more."""
-        for sha256 in names:
-            self.path(sha256).unlink(missing_ok=True)
-
     def sweep(self, wanted: set[str]) -> None:
         """Clear what a killed server left: unfinished uploads, and old blobs that no commit in `wanted` names."""
         for path in self.incoming.iterdir():
@@ -101,18 +98,3 @@ class BlobStore:
         for path in self.folder.glob("*/*"):
             if path.name not in wanted and path.stat().st_mtime < oldest:
                 path.unlink()
-
-
-def flush_to_disk(file: BinaryIO) -> None:
-    """Return only when the file's bytes are on the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def flush_folder(folder: Path) -> None:
-    """Return only when the folder's entries (a rename, say) are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

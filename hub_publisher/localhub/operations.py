@@ -1,23 +1,29 @@
 """What a commit is made of: the operations a client sends, what they may name, and the tree they make."""
 
 import base64
-import binascii
+import codecs
 import re
-from contextlib import suppress
-from dataclasses import replace
-from functools import lru_cache
+from fnmatch import fnmatchcase
+from pathlib import PurePosixPath
+from typing import Any
 
-from pathspec import GitIgnoreSpec
-from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
-from pydantic_core import from_json as load_json
+from pydantic import BaseModel, ValidationError
 
 from hub_publisher.localhub import metadata
 from hub_publisher.localhub.refusal import NO_ENTRY, Refusal
-from hub_publisher.localhub.store import LFS_PATTERNS, File, Store, git_hash, lfs_pointer
+from hub_publisher.localhub.store import LFS_PATTERNS, File, Store, git_hash, lfs_pointer, regular_file
 
 MAX_REGULAR_BYTES = 10 * 2**20  # the Hub's: larger files must be LFS
 MAX_PATH_BYTES = 1024
+UNSAFE_PATH = re.compile(r"(?:\A|/)(?:\.{0,2}|\.git)(?:/|\Z)|\A\.\.\\|[\x00-\x1f\x7f\ud800-\udfff]", re.IGNORECASE)
 STALE = "The branch was updated since you opened this page. Please refresh and try again."
+
+
+class Operation(BaseModel):
+    """A line of a commit's NDJSON."""
+
+    key: str
+    value: dict
 
 
 def safe_path(value: object) -> str:
@@ -25,9 +31,7 @@ def safe_path(value: object) -> str:
 
     As on the Hub a backslash is a letter like others, except where it begins the path as a way up.
     """
-    parts = value.split("/") if isinstance(value, str) else [""]
-    bad = any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
-    if bad or not isinstance(value, str) or re.search(r"\A\.\.\\|[\x00-\x1f\x7f\ud800-\udfff]", value):
+    if not isinstance(value, str) or UNSAFE_PATH.search(value):
         raise Refusal(422, f"Invalid path: {str(value)[:200]!r}")
     if len(value.encode()) > MAX_PATH_BYTES:
         raise Refusal(422, f"Path is longer than {MAX_PATH_BYTES} bytes")
@@ -36,60 +40,33 @@ def safe_path(value: object) -> str:
 
 def is_binary(sample: bytes) -> bool:
     """Return whether the start of a file is no text: a NUL, or no UTF-8 (the sample may end inside a character)."""
-    if b"\0" in sample:
-        return True
     try:
-        sample.decode()
-    except UnicodeDecodeError as error:
-        return error.start < len(sample) - 3
-    return False
+        return "\0" in codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return True
 
 
-def is_lfs_path(path: str, attributes: str) -> bool:
-    """Return whether .gitattributes sends `path` through LFS."""
-    patterns = [line.split()[0] for line in attributes.splitlines() if "filter=lfs" in line.split()]
-    return is_ignored(path, "\n".join(patterns or LFS_PATTERNS))
-
-
-def is_ignored(path: str, ignore: str) -> bool:
-    """Return whether .gitignore's patterns match `path` or a folder above it; the last match decides."""
-    return _patterns(ignore).match_file(path)
-
-
-@lru_cache(maxsize=64)
-def _patterns(text: str) -> GitIgnoreSpec:
-    patterns = []
-    for line in text.splitlines():
-        with suppress(ValueError, re.error):  # a line that cannot be read, such as a lone backslash
-            patterns.append(GitIgnoreSpecPattern(line))
-    return GitIgnoreSpec(patterns)
+def is_lfs_path(path: str) -> bool:
+    """Return whether a new repository's .gitattributes sends `path` through LFS."""
+    name = path.rsplit("/", 1)[-1]
+    return path.startswith("saved_model/") or any(fnmatchcase(name, pattern) for pattern in LFS_PATTERNS)
 
 
 def check_parent(parent: object, head: str) -> None:
     """Return when the commit's parent (perhaps shortened) is still the head; Refusal(412) otherwise."""
-    if parent is None:
-        return
-    if not isinstance(parent, str) or not re.fullmatch(r"[0-9a-f]{5,40}", parent):
+    if parent is not None and not re.fullmatch(r"[0-9a-f]{5,40}", str(parent)):
         raise Refusal(400, "Invalid parentCommit")
-    if not head.startswith(parent):
+    if not head.startswith(str(parent or "")):
         raise Refusal(412, STALE)
 
 
 def parse_operations(body: bytes) -> list[tuple[str, dict]]:
     """Return the (key, value) of each line of NDJSON; Refusal(400) when one is malformed."""
-    operations = []
-    for number, line in enumerate(body.split(b"\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            item = load_json(line)
-        except ValueError as error:
-            raise Refusal(400, f"Invalid NDJSON in line {number}") from error
-        key, value = (item.get("key"), item.get("value")) if isinstance(item, dict) else (None, None)
-        if not isinstance(key, str) or not isinstance(value, dict):
-            raise Refusal(400, f"Invalid NDJSON in line {number}")
-        operations.append((key, value))
-    return operations
+    try:
+        lines = [Operation.model_validate_json(line) for line in body.split(b"\n") if line.strip()]
+    except ValidationError as error:
+        raise Refusal(400, f"Invalid NDJSON: {error.errors()[0]['msg']}") from error
+    return [(line.key, line.value) for line in lines]
 
 
 def read_change(store: Store, key: str, value: dict) -> tuple[str, File | None]:
@@ -106,35 +83,27 @@ def read_change(store: Store, key: str, value: dict) -> tuple[str, File | None]:
 
 
 def _regular_file(store: Store, path: str, value: dict) -> File:
-    content = value.get("content")
+    content: Any = value.get("content")
     try:
-        if not isinstance(content, str):
-            raise TypeError("content must be a string")
         data = base64.b64decode(content, validate=True) if value.get("encoding") == "base64" else content.encode()
-    except (binascii.Error, TypeError, UnicodeEncodeError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise Refusal(400, f"Invalid content of {path}") from error
     if len(data) > MAX_REGULAR_BYTES:
         raise Refusal(400, f"{path} is larger than 10 MiB: upload it through LFS")
     if path == "README.md" and (errors := metadata.refused(data.decode("utf-8", "replace"))):
         raise Refusal(400, f"Invalid metadata in README.md: {'; '.join(errors)}")
-    return File(path, git_hash(len(data), [data]), store.blobs.add(data), len(data), False)
+    return regular_file(path, store.blobs.add(data), data)
 
 
 def _lfs_file(store: Store, path: str, value: dict) -> File:
-    sha256 = value.get("oid")
-    if (
-        value.get("algo", "sha256") != "sha256"
-        or not isinstance(sha256, str)
-        or not re.fullmatch("[0-9a-f]{64}", sha256)
-    ):
-        raise Refusal(400, f"Invalid LFS oid of {path}")
+    sha256 = str(value.get("oid"))
     if not store.blobs.has(sha256):
-        raise Refusal(400, f"The LFS object of {path} was not uploaded: {sha256}")
+        raise Refusal(400, f"The LFS object of {path} was not uploaded: {sha256[:64]}")
     size = store.blobs.path(sha256).stat().st_size
     if value.get("size") not in (None, size):  # a copy comes without its size
         raise Refusal(400, f"The LFS object of {path} has {size} bytes, not {value['size']}")
     pointer = lfs_pointer(sha256, size)
-    return File(path, git_hash(len(pointer), [pointer]), sha256, size, True)
+    return File(path, git_hash(pointer), sha256, size, True)
 
 
 def apply_changes(
@@ -143,20 +112,18 @@ def apply_changes(
     """Return the tree that `changes` make of `files`, in order; Refusal(404) for deleting what is not there."""
     files = dict(files)
     for path, new in changes:
-        gone = [name for name in files if name.startswith(f"{path}/")]
+        gone = {name for name in files if name.startswith(f"{path}/")}
         if new is None:
-            gone = [path] if path in files else gone
+            gone = {path} if path in files else gone
             if not gone:
                 raise Refusal(404, f"Entry to delete not found: {path}", NO_ENTRY, headers={"X-Repo-Commit": head})
-        else:
-            if not store.blobs.has(new.sha256):  # a repository that shared it was deleted a moment ago
-                raise Refusal(409, f"The content of {path} is gone: upload it again")
-            parents = [path[:i] for i, letter in enumerate(path) if letter == "/"]
-            gone += [name for name in parents if name in files]  # a file gives way to a folder, and back
+        elif not store.blobs.has(new.sha256):  # a repository that shared it was deleted a moment ago
+            raise Refusal(409, f"The content of {path} is gone: upload it again")
+        else:  # a file gives way to a folder, and back
+            gone |= files.keys() & {str(parent) for parent in PurePosixPath(path).parents}
         for name in gone:
             del files[name]
         if new is not None:
             old = files.get(path)
-            same = old is not None and (old.oid, old.lfs) == (new.oid, new.lfs)
-            files[path] = old if same and old else replace(new, since="")
+            files[path] = old if old and (old.oid, old.lfs) == (new.oid, new.lfs) else new
     return files

@@ -41,7 +41,11 @@ def make_app(root: Path, host: str, limits: Limits) -> App:
 
 
 def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str], None], limits: Limits) -> None:
-    """Serve `root` until interrupted: the contract is that of `localhub.run_server`."""
+    """Serve `root` in this process until interrupted; `on_ready(url)` is called when it answers.
+
+    Without `port`, the one of last time if it is free, else any free one. `limits` are for models that people try on
+    its pages. PublisherError when another process serves `root`, or the port asked for is taken.
+    """
     root = root.resolve()  # the worker process has another working directory
     root.mkdir(parents=True, exist_ok=True)
     with open(root / "lock", "w") as lock:

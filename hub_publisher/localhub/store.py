@@ -11,9 +11,9 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.refusal import Refusal, no_repo, no_revision
@@ -55,8 +55,7 @@ CREATE INDEX IF NOT EXISTS files_by_content ON files (sha256);
 """
 
 
-@dataclass(frozen=True)
-class Repo:
+class Repo(NamedTuple):
     """A repository: `type` is model, dataset or space, `name` is namespace/name."""
 
     id: int
@@ -66,8 +65,7 @@ class Repo:
     created_at: str
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A file of a commit. `oid` is the git hash of the file (of its pointer when `lfs`), `since` its last commit."""
 
     path: str
@@ -78,8 +76,7 @@ class File:
     since: str = ""
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(NamedTuple):
     """A commit; `message` is the description below the title."""
 
     oid: str
@@ -94,12 +91,9 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def git_hash(size: int, chunks: Iterator[bytes] | list[bytes]) -> str:
-    """Return git's SHA-1 of a blob of `size` bytes."""
-    digest = hashlib.sha1(f"blob {size}\0".encode())
-    for chunk in chunks:
-        digest.update(chunk)
-    return digest.hexdigest()
+def git_hash(data: bytes) -> str:
+    """Return git's SHA-1 of a blob."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 def lfs_pointer(sha256: str, size: int) -> bytes:
@@ -107,8 +101,12 @@ def lfs_pointer(sha256: str, size: int) -> bytes:
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
 
 
-@dataclass(frozen=True)
-class Draft:
+def regular_file(path: str, sha256: str, data: bytes) -> File:
+    """Return a file that git holds itself."""
+    return File(path, git_hash(data), sha256, len(data), False)
+
+
+class Draft(NamedTuple):
     """A commit to be: the ref it moves, what it is made on, and its words."""
 
     ref: str
@@ -124,17 +122,14 @@ class Store:
         self.blobs = BlobStore(root)
         self._file = root / "hub.sqlite3"
         self._local = threading.local()
-        with self.transaction() as database:
-            for statement in filter(str.strip, SCHEMA.split(";")):
-                database.execute(statement)
+        self._connect().executescript(SCHEMA)
         self.blobs.sweep({row[0] for row in self.rows("SELECT DISTINCT sha256 FROM files")})
 
     def _connect(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = sqlite3.connect(self._file, timeout=60, isolation_level=None)
-            for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-                connection.execute(f"PRAGMA {pragma}")
+            connection.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
             self._local.connection = connection
         return connection
 
@@ -145,14 +140,9 @@ class Store:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; writers wait for one another."""
-        database = self._connect()
-        database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._connect() as database:  # which commits, or takes back
+            database.execute("BEGIN IMMEDIATE")
             yield database
-        except BaseException:
-            database.execute("ROLLBACK")
-            raise
-        database.execute("COMMIT")
 
     # Repositories
 
@@ -175,27 +165,25 @@ class Store:
 
     def create_repo(self, type: str, name: str, private: bool) -> Repo:
         """Create a repository with its first commit, as the Hub does; Refusal(409) when it exists."""
-        sha256 = self.blobs.add(GIT_ATTRIBUTES)
-        size = len(GIT_ATTRIBUTES)
-        first = File(".gitattributes", git_hash(size, [GIT_ATTRIBUTES]), sha256, size, False)
+        first = regular_file(".gitattributes", self.blobs.add(GIT_ATTRIBUTES), GIT_ATTRIBUTES)
+        values, draft = (type, name, private, now()), Draft("refs/heads/main", None, "initial commit")
         with self.transaction() as database:
-            if database.execute("SELECT 1 FROM repos WHERE type = ? AND name = ?", (type, name)).fetchone():
+            if not database.execute("INSERT OR IGNORE INTO repos VALUES (NULL, ?, ?, ?, ?)", values).rowcount:
                 raise Refusal(409, f"You already created this {type} repo")
-            values = (type, name, private, now())
-            database.execute("INSERT INTO repos (type, name, private, created_at) VALUES (?, ?, ?, ?)", values)
-            (repo_id,) = database.execute("SELECT last_insert_rowid()").fetchone()
-            self.add_commit(database, repo_id, Draft("refs/heads/main", None, "initial commit"), {first.path: first})
-        return self.repo(type, name)
+            repo = self.repo(type, name)
+            self.add_commit(database, repo.id, draft, {first.path: first})
+        return repo
 
     def delete_repo(self, repo: Repo) -> None:
         """Delete a repository, and the blobs that only it needed."""
         with self.transaction() as database:
             query = "SELECT DISTINCT sha256 FROM files JOIN commits ON commits.oid = commit_oid WHERE repo = ?"
-            candidates = {row[0] for row in database.execute(query, (repo.id,))}
+            candidates = [row[0] for row in database.execute(query, (repo.id,))]
             database.execute("DELETE FROM repos WHERE id = ?", (repo.id,))
-            still = "SELECT 1 FROM files WHERE sha256 = ? LIMIT 1"
             # Inside the transaction: no commit that counts on one of these blobs can slip in between.
-            self.blobs.drop({name for name in candidates if not database.execute(still, (name,)).fetchone()})
+            for name in candidates:
+                if not self.rows("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1", name):
+                    self.blobs.path(name).unlink(missing_ok=True)
 
     # References and commits
 
@@ -206,13 +194,9 @@ class Store:
 
     def resolve(self, repo: Repo, revision: str) -> str:
         """Return the commit of a branch, tag, full reference, or (shortened) commit id; Refusal(404) otherwise."""
-        names = (
-            f"refs/heads/{revision}",
-            f"refs/tags/{revision}",
-            "refs/heads/main" if revision == "HEAD" else revision,
-        )
         refs = self.refs(repo)
-        for name in names:
+        revision = "main" if revision == "HEAD" else revision  # as the JavaScript client says it
+        for name in (f"refs/heads/{revision}", f"refs/tags/{revision}", revision):
             if name in refs:
                 return refs[name]
         if re.fullmatch(r"[0-9a-f]{7,40}", revision):
@@ -235,10 +219,8 @@ class Store:
 
         Files whose `since` is empty are new in this commit. Returns the commit's id.
         """
-        date = now()
-        seed = f"{draft.parent}\n{draft.title}\n{date}\n{secrets.token_hex(20)}"  # unique, also when nothing changed
-        oid = hashlib.sha1(seed.encode()).hexdigest()
-        values = (oid, repo_id, draft.parent, draft.title, draft.message, date)
+        oid = secrets.token_hex(20)  # unique, also when nothing changed
+        values = (oid, repo_id, draft.parent, draft.title, draft.message, now())
         database.execute("INSERT INTO commits VALUES (?, ?, ?, ?, ?, ?)", values)
         rows = [(oid, f.path, f.oid, f.sha256, f.size, f.lfs, f.since or oid) for f in files.values()]
         database.executemany("INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
@@ -250,7 +232,7 @@ class Store:
         query = "SELECT path, oid, sha256, size, lfs, since FROM files WHERE commit_oid = ? AND substr(path, 1, ?) = ?"
         prefix = f"{under}/" if under else ""
         found = self.rows(f"{query} ORDER BY path", commit, len(prefix), prefix)
-        return {row[0]: File(row[0], row[1], row[2], row[3], bool(row[4]), row[5]) for row in found}
+        return {row[0]: File(*row) for row in found}
 
     def history(self, commit: str) -> list[Commit]:
         """Return a commit and its ancestors, newest first."""

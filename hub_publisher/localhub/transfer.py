@@ -1,24 +1,22 @@
 """File contents in and out: LFS uploads, the Xet writing routes, and downloads."""
 
 import mimetypes
-import re
 import time
+from pathlib import Path
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, JSONResponse, Response
 
 from hub_publisher.localhub.access import SIGNED_SECONDS
-from hub_publisher.localhub.blobs import READ_SIZE
-from hub_publisher.localhub.refusal import NO_ENTRY, Refusal, no_entry
+from hub_publisher.localhub.blobs import READ_SIZE, SHA256, BlobWriter
+from hub_publisher.localhub.refusal import Refusal, no_entry
 from hub_publisher.localhub.store import File, lfs_pointer
 from hub_publisher.localhub.web import Call, Routes
 from hub_publisher.localhub.xet import MAX_XORB_BYTES, parse_shard
 
 routes = Routes()
 
-MAX_LFS_BYTES = 2**40
-SHOWN_IN_BROWSERS = re.compile(r"image/(?:png|jpeg|gif|webp|svg\+xml|avif)|text/|application/json")
 # A file is a stranger's: whatever it is, a browser that opens it must run nothing from it.
 INERT = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 
@@ -28,28 +26,28 @@ def lfs_batch(call: Call) -> Response:
     """Give each object that is not here yet an address to PUT it to (git-lfs batch API, basic transfer)."""
     call.repo(write=True)
     data = call.json()
-    if data.get("operation") != "upload" or data.get("hash_algo", "sha256") not in ("sha256", "sha_256"):
-        raise Refusal(422, "Only uploads of sha256 objects are served here; download from /resolve/")
-    objects = data.get("objects")
-    if not isinstance(objects, list):
-        raise Refusal(422, '"objects" must be an array')
-    shown = [_lfs_object(call, item) for item in objects]
+    if data.get("operation") != "upload" or not isinstance(data.get("objects"), list):
+        raise Refusal(422, 'Only uploads of "objects" are served here; download from /resolve/')
+    shown = [_lfs_object(call, item) for item in data["objects"]]
     reply = {"transfer": "basic", "hash_algo": "sha256", "objects": shown}
     return JSONResponse(reply, media_type="application/vnd.git-lfs+json")
 
 
 def _lfs_object(call: Call, item: object) -> dict:
     oid, size = (item.get("oid"), item.get("size")) if isinstance(item, dict) else (None, None)
-    if not isinstance(oid, str) or not re.fullmatch("[0-9a-f]{64}", oid) or not isinstance(size, int):
+    if not isinstance(oid, str) or not SHA256.fullmatch(oid) or not isinstance(size, int):
         raise Refusal(422, "Each object needs an oid (sha256) and a size")
-    shown: dict = {"oid": oid, "size": size, "authenticated": True}
-    if call.store.blobs.has(oid):
-        return shown
-    if not 0 < size <= MAX_LFS_BYTES:
-        return shown | {"error": {"code": 422, "message": "Invalid size"}}
-    upload = f"{call.base_url}/_lfs/{oid}/{size}/{call.hub.access.sign(f'lfs {oid} {size}')}"
-    verify = f"{call.base_url}/api/lfs/verify"
-    return shown | {"actions": {"upload": {"href": upload, "header": {}}, "verify": {"href": verify, "header": {}}}}
+    href = f"{call.base_url}/_lfs/{oid}/{size:d}/{call.hub.access.sign(f'lfs {oid} {size:d}')}"
+    actions = {} if call.store.blobs.has(oid) else {"actions": {"upload": {"href": href, "header": {}}}}
+    return {"oid": oid, "size": size, "authenticated": True} | actions
+
+
+async def receive(call: Call, writer: BlobWriter, limit: int) -> None:
+    """Write the body as it comes; Refusal(413) as soon as it is longer than `limit` bytes."""
+    async for piece in call.request.stream():
+        if writer.num_bytes + len(piece) > limit:
+            raise Refusal(413, f"More than {limit} bytes")
+        await run_in_threadpool(writer.write, piece)
 
 
 @routes.on("PUT", "/_lfs/{oid}/{size}/{signature}", streaming=True)
@@ -58,25 +56,11 @@ async def lfs_put(call: Call) -> Response:
     oid, size = call.values["oid"], call.values["size"]
     call.hub.access.check(f"lfs {oid} {size}", call.values["signature"])
     with call.store.blobs.writer() as writer:
-        async for piece in call.request.stream():
-            if writer.num_bytes + len(piece) > int(size):
-                raise Refusal(413, "More bytes than the object's size")
-            await run_in_threadpool(writer.write, piece)
-        if writer.num_bytes != int(size) or writer.hexdigest() != oid:
+        await receive(call, writer, int(size))
+        if writer.num_bytes != int(size) or writer.sha256.hexdigest() != oid:
             raise Refusal(400, "The bytes are not those of the object: size or SHA-256 differs")
         await run_in_threadpool(writer.finish)
     return Response()
-
-
-@routes.on("POST", "/api/lfs/verify")
-def lfs_verify(call: Call) -> dict:
-    """Confirm that an object has arrived; Refusal(404) when it has not."""
-    call.must_write()
-    data = call.json()
-    oid = str(data.get("oid"))
-    if not re.fullmatch("[0-9a-f]{64}", oid) or not call.store.blobs.has(oid):
-        raise Refusal(404, f"Object not found: {oid[:80]}", NO_ENTRY)
-    return {"oid": oid, "size": call.store.blobs.path(oid).stat().st_size}
 
 
 @routes.on("GET", "/api/{type}s/{repo}/xet-write-token/{rev}")
@@ -90,27 +74,21 @@ def xet_write_token(call: Call) -> Response:
 
 
 def check_cas(call: Call) -> None:
-    """Return when the caller holds a token for this run's CAS; Refusal(401) or Refusal(404) otherwise."""
+    """Return when the caller holds a token for this run's CAS; Refusal(403) or Refusal(404) otherwise."""
     if call.values["instance"] != call.hub.xorbs.instance:
         raise Refusal(404, "This CAS is gone: ask for a new write token")
-    try:
-        call.hub.access.check(f"cas {call.hub.xorbs.instance}", call.request.headers.get("authorization", "")[7:])
-    except Refusal as refusal:
-        raise Refusal(401, "Invalid CAS token") from refusal
+    call.hub.access.check(f"cas {call.hub.xorbs.instance}", call.request.headers.get("authorization", "")[7:])
 
 
 @routes.on("POST", "/_cas/{instance}/v1/xorbs/default/{hash}", streaming=True)
 async def post_xorb(call: Call) -> dict:
     """Store a xorb as it comes."""
     check_cas(call)
-    call.hub.xorbs.path(call.values["hash"])
     with call.store.blobs.writer() as writer:
-        async for piece in call.request.stream():
-            if writer.num_bytes + len(piece) > MAX_XORB_BYTES:
-                raise Refusal(413, "Xorb is too large")
-            await run_in_threadpool(writer.write, piece)
+        await receive(call, writer, MAX_XORB_BYTES)
         writer.file.flush()
-        return {"was_inserted": await run_in_threadpool(call.hub.xorbs.add, call.values["hash"], writer.path)}
+        new = await run_in_threadpool(call.hub.xorbs.add, call.values["hash"], Path(writer.file.name))
+        return {"was_inserted": new}
 
 
 @routes.on("POST", "/_cas/{instance}/v1/shards", limit=MAX_XORB_BYTES)
@@ -136,30 +114,22 @@ def resolve(call: Call) -> Response:
 
 @routes.on("GET", "/{kind}{repo}/raw/{rev}/{path}")
 def raw(call: Call) -> Response:
-    """Return what git holds of a file: of one in LFS the pointer."""
+    """Return what git holds of a file: of one in LFS the pointer, made when it is asked for."""
     file, headers = file_at(call)
     headers["ETag"] = f'"{file.oid}"'
-    if file.lfs:
-        data, status = lfs_pointer(file.sha256, file.size), 200
-        asked = re.fullmatch(r"bytes=(\d{1,9})-(\d{0,9})", call.request.headers.get("range", ""))
-        if asked and (first := int(asked[1])) < len(data):
-            end = min(int(asked[2] or len(data)) + 1, len(data))
-            headers["Content-Range"] = f"bytes {first}-{end - 1}/{len(data)}"
-            data, status = data[first:end], 206
-        return Response(data, status, headers, "text/plain")
-    return Download(call.store.blobs.path(file.sha256), headers=headers, media_type=media_type(file.path))
+    sha256 = call.store.blobs.add(lfs_pointer(file.sha256, file.size)) if file.lfs else file.sha256
+    return Download(call.store.blobs.path(sha256), headers=headers, media_type=media_type(file.path))
 
 
 def file_at(call: Call) -> tuple[File, dict[str, str]]:
     """Return the file in a path and the headers that every answer about it has; Refusal(404) without such a file."""
-    commit = call.store.resolve(call.repo(), call.values["rev"])
-    path = call.values["path"]
+    commit, path = call.store.resolve(call.repo(), call.values["rev"]), call.values["path"]
     file = call.store.files(commit).get(path)
     if file is None:
         raise no_entry(path, commit)
     name = quote(path.rsplit("/", 1)[-1])
     return file, {
-        "X-Repo-Commit": commit, "Accept-Ranges": "bytes", "Cache-Control": "no-cache",
+        "X-Repo-Commit": commit, "Cache-Control": "no-cache",
         "Content-Disposition": f"inline; filename*=UTF-8''{name}", **INERT,
     }  # fmt: skip
 
@@ -173,6 +143,7 @@ class Download(FileResponse):
 def media_type(path: str) -> str:
     """Return the type to send a file as: markup and code as plain text, what no browser shows as bytes."""
     guess = mimetypes.guess_type(path)[0] or "text/plain"
-    if not SHOWN_IN_BROWSERS.match(guess):
-        return "application/octet-stream"
-    return "text/plain; charset=utf-8" if not guess.startswith("image/") else guess
+    if guess.startswith("image/"):
+        return guess
+    is_text = guess.startswith("text/") or guess == "application/json"
+    return "text/plain; charset=utf-8" if is_text else "application/octet-stream"

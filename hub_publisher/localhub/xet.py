@@ -1,28 +1,25 @@
 """The writing half of the Xet protocol (specification: huggingface.co/docs/xet): xorbs and shards become blobs.
 
 A client cuts files into chunks, packs chunks into xorbs and says in a shard which chunks make which file. Xorbs are
-kept only while this server runs: the address under which clients remember them changes with every start.
+kept only while this server runs.
 """
 
 import os
-import re
 import secrets
 import shutil
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import lz4.frame
 
-from hub_publisher.localhub.blobs import BlobStore
+from hub_publisher.localhub.blobs import SHA256, BlobStore
 from hub_publisher.localhub.refusal import Refusal
 
 MAX_XORB_BYTES = 72 * 2**20  # 64 MiB of data, as specified, and hf_xet puts its headers on top; also for a shard
 MAX_CHUNK_BYTES = 2**20  # chunks are at most 128 KiB; refuse to inflate anything absurd
-XORB_NAME = re.compile(r"[0-9a-f]{64}")
 
 _RECORD = 48  # every record of a shard is this long
 _BOOKEND = b"\xff" * 32
@@ -30,8 +27,7 @@ _HAS_VERIFICATION = 1 << 31
 _HAS_METADATA = 1 << 30
 
 
-@dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """Chunks `start` to `end` (exclusive) of one xorb; together `num_bytes` bytes of a file."""
 
     xorb: str
@@ -42,24 +38,18 @@ class Term:
 
 def parse_shard(shard: bytes) -> list[list[Term]]:
     """Return the terms of each file in a shard; Refusal(400) when it is malformed."""
+    files, offset = [], _RECORD  # after the header: a magic number, version, footer size
     try:
-        return list(_files(shard))
+        while shard[offset : offset + 32] != _BOOKEND:
+            flags, num_terms = struct.unpack_from("<32xII", shard, offset)
+            places = range(offset + _RECORD, offset + _RECORD * (num_terms + 1), _RECORD)
+            terms = (struct.unpack_from("<32s4xIII", shard, place) for place in places)
+            files.append([Term(hash_name(name), *numbers) for name, *numbers in terms])
+            num_records = 1 + num_terms * (2 if flags & _HAS_VERIFICATION else 1) + bool(flags & _HAS_METADATA)
+            offset += _RECORD * num_records
     except struct.error as error:
         raise Refusal(400, f"Malformed shard: {error}") from error
-
-
-def _files(shard: bytes) -> Iterator[list[Term]]:
-    offset = _RECORD  # the header: a magic number, version, footer size
-    while shard[offset : offset + 32] != _BOOKEND:
-        flags, num_terms = struct.unpack_from("<32xII", shard, offset)
-        offset += _RECORD
-        terms = []
-        for index in range(num_terms):
-            name, _, num_bytes, start, end = struct.unpack_from("<32sIIII", shard, offset + index * _RECORD)
-            terms.append(Term(hash_name(name), num_bytes, start, end))
-        yield terms
-        offset += _RECORD * num_terms * (2 if flags & _HAS_VERIFICATION else 1)
-        offset += _RECORD * bool(flags & _HAS_METADATA)
+    return files
 
 
 def hash_name(raw: bytes) -> str:
@@ -68,7 +58,7 @@ def hash_name(raw: bytes) -> str:
 
 
 class XorbStore:
-    """The xorbs that clients of this run of the server have sent."""
+    """The xorbs that clients of this run of the server have sent, unpacked."""
 
     def __init__(self, root: Path) -> None:
         # hf_xet caches by CAS address which xorbs a server has. A fresh address with an empty folder at each start
@@ -77,66 +67,45 @@ class XorbStore:
         self.folder = root / "xorbs"
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir()
-        self._chunks = lru_cache(maxsize=64)(self._read_index)
+        self._offsets: dict[str, list[int]] = {}  # by name: where each chunk begins, and where the last one ends
 
-    def path(self, name: str) -> Path:
-        """Return where the xorb lies; Refusal(400) when `name` is no hash."""
-        if not XORB_NAME.fullmatch(name):
+    def add(self, name: str, packed: Path) -> bool:
+        """Take the file `packed` as a xorb and return whether it is new; Refusal(400) when it is malformed."""
+        if not SHA256.fullmatch(name):
             raise Refusal(400, f"Invalid xorb hash: {name}")
-        return self.folder / name
-
-    def add(self, name: str, incoming: Path) -> bool:
-        """Take the file `incoming` as a xorb and return whether it is new; Refusal(400) when it is malformed."""
-        target = self.path(name)
-        if target.exists():
+        if name in self._offsets:
             return False
-        chunk_offsets(incoming)
-        os.replace(incoming, target)
+        offsets, plain = [0], self.folder / packed.name
+        with open(packed, "rb") as source, open(plain, "wb") as target:
+            for chunk in read_chunks(source):
+                offsets.append(offsets[-1] + target.write(chunk))
+        os.replace(plain, self.folder / name)
+        self._offsets[name] = offsets
         return True
 
-    def _read_index(self, name: str) -> list[int]:
-        try:
-            return chunk_offsets(self.path(name))
-        except FileNotFoundError as error:
-            raise Refusal(400, f"Unknown xorb: {name}") from error
-
-    def chunks(self, term: Term) -> Iterator[bytes]:
-        """Yield the uncompressed chunks of a term; Refusal(400) for an unknown xorb or a wrong range."""
-        offsets = self._chunks(term.xorb)
-        if not 0 <= term.start < term.end < len(offsets):
-            raise Refusal(400, f"Invalid chunk range {term.start}..{term.end} in xorb {term.xorb}")
-        with open(self.path(term.xorb), "rb") as file:
-            file.seek(offsets[term.start])
-            for begin, end in pairwise(offsets[term.start : term.end + 1]):
-                yield decode_chunk(file.read(end - begin))
-
     def rebuild(self, terms: list[Term], blobs: BlobStore) -> str:
-        """Write the file that `terms` describe into `blobs`, chunk by chunk, and return its SHA-256."""
+        """Write the file that `terms` describe into `blobs` and return its SHA-256; Refusal(400) for wrong terms."""
         with blobs.writer() as writer:
             for term in terms:
-                before = writer.num_bytes
-                for chunk in self.chunks(term):
-                    writer.write(chunk)
-                if writer.num_bytes - before != term.num_bytes:
-                    raise Refusal(400, f"Segment of xorb {term.xorb} is not {term.num_bytes} bytes")
+                offsets = self._offsets.get(term.xorb, [])
+                known = term.start < term.end < len(offsets)
+                if not known or offsets[term.end] - offsets[term.start] != term.num_bytes:
+                    raise Refusal(400, f"Unknown xorb or wrong range: {term}")
+                with open(self.folder / term.xorb, "rb") as file:
+                    file.seek(offsets[term.start])
+                    for begin, end in pairwise(offsets[term.start : term.end + 1]):
+                        writer.write(file.read(end - begin))
             return writer.finish()
 
 
-def chunk_offsets(path: Path) -> list[int]:
-    """Return where each chunk of a xorb begins, and where the last one ends; Refusal(400) when it is malformed."""
-    offsets = [0]
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        while (offset := offsets[-1]) < size:
-            file.seek(offset)
-            header = file.read(8)
-            if header.startswith(b"XETBLOB"):  # the footer, which uploads may leave out
-                break
-            end = offset + 8 + int.from_bytes(header[1:4], "little")
-            if len(header) < 8 or header[0] != 0 or end > size:
-                raise Refusal(400, "Malformed xorb: bad or truncated chunk")
-            offsets.append(end)
-    return offsets
+def read_chunks(xorb: BinaryIO) -> Iterator[bytes]:
+    """Yield the plain chunks of a xorb; Refusal(400) when it is malformed."""
+    while (header := xorb.read(8)) and not header.startswith(b"XETBLOB"):  # the footer, which uploads may leave out
+        size = int.from_bytes(header[1:4], "little")
+        data = xorb.read(size)
+        if len(header) < 8 or header[0] != 0 or len(data) < size:
+            raise Refusal(400, "Malformed xorb: bad or truncated chunk")
+        yield decode_chunk(header + data)
 
 
 def decode_chunk(chunk: bytes) -> bytes:

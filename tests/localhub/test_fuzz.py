@@ -34,7 +34,7 @@ REQUESTS = [
     ("POST", "/api/models/safety/fuzz/commit/main"), ("POST", "/safety/fuzz.git/info/lfs/objects/batch"),
     ("POST", "/api/models/safety/fuzz/paths-info/main"), ("POST", "/api/models/safety/fuzz/branch/x"),
     ("POST", "/api/models/safety/fuzz/tag/main"), ("POST", "/api/models/safety/fuzz/discussions"),
-    ("POST", "/api/validate-yaml"), ("POST", "/api/lfs/verify"),
+    ("POST", "/api/validate-yaml"),
     ("POST", "/models/safety/fuzz"),
     ("POST", "/safety/fuzz/discussions/1/merge"),
 ]  # fmt: skip

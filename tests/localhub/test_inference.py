@@ -94,7 +94,7 @@ def test_stop_strings_and_the_end_of_text(
 def test_a_prompt_has_to_fit(client: InferenceClient) -> None:
     with pytest.raises(ValidationError, match=r"^The prompt has 300 tokens; this model takes from 1 to 255\.$"):
         client.text_generation("\x00" * 300)
-    output = client.text_generation("\x00" * 300, truncate=250, max_new_tokens=100, do_sample=False, details=True)
+    output = client.text_generation("\x00" * 250, max_new_tokens=100, do_sample=False, details=True)
     assert output.details is not None
     assert (output.details.finish_reason, output.details.generated_tokens) == ("length", 6), "the window is full"
     assert client.text_generation("", seed=1, max_new_tokens=3) is not None, "nothing is continued from BOS"
@@ -103,17 +103,20 @@ def test_a_prompt_has_to_fit(client: InferenceClient) -> None:
 @pytest.mark.parametrize(
     ("parameters", "text"),
     [
-        ({"temperature": 0}, "`temperature` must be a number from 0.01 to 100"),
-        ({"temperature": "1"}, "`temperature` must be a number from 0.01 to 100"),
-        ({"temperature": float("nan")}, "`temperature` must be a number from 0.01 to 100"),
-        ({"top_p": 1.5}, "`top_p` must be a number from 0.01 to 1"),
-        ({"max_new_tokens": 513}, "`max_new_tokens` must be a whole number from 1 to 512"),
-        ({"max_new_tokens": True}, "`max_new_tokens` must be a whole number from 1 to 512"),
-        ({"seed": 1.5}, "`seed` must be a whole number from 0 to 18446744073709551615"),
-        ({"do_sample": 1}, "`do_sample` must be true or false"),
-        ({"stop": "x"}, "`stop` must be a list of at most 4 texts of 1 to 200 characters"),
-        ({"stop": [""]}, "`stop` must be a list of at most 4 texts of 1 to 200 characters"),
-        ([], "`parameters` must be an object"),
+        ({"temperature": 0}, "temperature: Input should be greater than or equal to 0.01"),
+        ({"temperature": "1"}, "temperature: Input should be a valid number"),
+        ({"temperature": float("nan")}, "temperature: Input should be a finite number"),
+        ({"top_p": 1.5}, "top_p: Input should be less than or equal to 1"),
+        ({"max_new_tokens": 513}, "max_new_tokens: Input should be less than or equal to 512"),
+        ({"max_new_tokens": True}, "max_new_tokens: Input should be a valid integer"),
+        ({"seed": 1.5}, "seed: Input should be a valid integer"),
+        ({"seed": 2**64}, "seed: Input should be less than 18446744073709551616"),
+        ({"do_sample": 1}, "do_sample: Input should be a valid boolean"),
+        ({"stop": "x"}, "stop: Input should be a valid list"),
+        ({"stop": [""]}, "stop: String should have at least 1 character"),
+        ({"stop": ["a"] * 5}, "stop: List should have at most 4 items after validation, not 5"),
+        ({"best_of": 2, "top_k": 5}, "best_of: Extra inputs are not permitted"),
+        ([], "parameters: Input should be a valid dictionary or instance of Parameters"),
     ],
 )
 def test_wrong_parameters_are_named(
@@ -124,25 +127,17 @@ def test_wrong_parameters_are_named(
 
 
 def test_wrong_bodies(hub: localhub.LocalHub, client: InferenceClient) -> None:
-    wrong = {"error": "`inputs` must be a text: the prompt to continue", "error_type": "validation"}
-    for body in ({}, {"inputs": ["a"]}, {"inputs": [{"role": "user", "content": "hi"}]}):
-        status, reply = ask(hub, TINY, body)
-        assert (status, reply) == (422, wrong)
+    wrong = "inputs: Input should be a valid string"
+    for body, text in (
+        ({}, "inputs: Field required"),
+        ({"inputs": ["a"]}, wrong),
+        ({"inputs": [{"role": "u"}]}, wrong),
+    ):
+        assert ask(hub, TINY, body) == (422, {"error": text, "error_type": "validation"})
     assert ask(hub, TINY, [1])[0] == 400
     assert ask(hub, TINY, {"inputs": "x" * 2**18})[0] == 413
     assert call(hub, "POST", f"/models/{TINY}", b"\xff")[0] == 400
     assert call(hub, "PUT", f"/models/{TINY}", b"{}")[0] == 405
-
-
-def test_parameters_that_are_not_used_are_left_out_by_the_client(
-    hub: localhub.LocalHub, client: InferenceClient
-) -> None:
-    parameters = {"best_of": 2, "top_k": 5, "watermark": False, "typo": 0}
-    status, reply = ask(hub, TINY, {"inputs": PROMPT, "parameters": parameters})
-    text = "The following `model_kwargs` are not used by the model: ['best_of', 'typo']"
-    assert (status, reply) == (400, {"error": text})
-    with pytest.warns(UserWarning, match=r"Ignoring following parameters: best_of\."):
-        assert client.text_generation(PROMPT, model=f"{hub.url}/models/{TINY}?", best_of=2)
 
 
 def test_private_models_are_for_who_has_the_token(hub: localhub.LocalHub, tiny: Path) -> None:

@@ -20,6 +20,7 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from hub_publisher import localhub
 from hub_publisher.errors import PublisherError
+from hub_publisher.localhub.server import bind
 from hub_publisher.localhub.store import GIT_ATTRIBUTES, Store, git_hash, lfs_pointer
 from tests.helpers.hub_calls import call
 
@@ -39,8 +40,17 @@ def push(hub: localhub.LocalHub, repo: str, path: str, data: bytes) -> str:
     return HfApi(endpoint=hub.url, token=hub.token).create_commit(repo, add, commit_message=f"add {path}").oid
 
 
-def test_a_restart_keeps_everything_and_the_address(tmp_path: Path) -> None:
-    with localhub.start(tmp_path) as first:
+def test_starting_twice_at_once_ends_with_one_server_and_a_restart_keeps_everything(tmp_path: Path) -> None:
+    hubs: list[localhub.LocalHub] = []
+    threads = [threading.Thread(target=lambda: hubs.append(localhub.start(tmp_path))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    first, joined = sorted(hubs, key=lambda running: running.process is None)
+    assert (first.url, first.process is None, joined.process) == (joined.url, False, None)
+    with first:
+        token = first.token
         api = HfApi(endpoint=first.url, token=first.token)
         api.create_repo("a/model")
         api.create_repo("a/secret", private=True)
@@ -48,7 +58,7 @@ def test_a_restart_keeps_everything_and_the_address(tmp_path: Path) -> None:
         tree = list(api.list_repo_tree("a/model", recursive=True))
     assert localhub.find_running(tmp_path) is None
     with localhub.start(tmp_path) as second:
-        assert (second.url, second.token) == (first.url, first.token)
+        assert (second.url, second.token) == (first.url, token)
         api = HfApi(endpoint=second.url, token=second.token)
         assert api.model_info("a/model").sha == oid
         assert list(api.list_repo_tree("a/model", recursive=True)) == tree
@@ -61,14 +71,7 @@ def test_a_restart_keeps_everything_and_the_address(tmp_path: Path) -> None:
 def test_tokens_are_for_their_owner_alone(hub: localhub.LocalHub) -> None:
     for name in ("token", "token-read"):
         assert (hub.root / name).stat().st_mode & 0o777 == 0o600
-    assert localhub.read_token(hub.root) == hub.token
     assert hub.token.startswith("hf_local_")
-
-
-def test_no_token_before_the_first_start(tmp_path: Path) -> None:
-    with pytest.raises(PublisherError) as error:
-        localhub.read_token(tmp_path)
-    assert str(error.value) == f"No local Hub has been started in {tmp_path}.\nRun: hub-publisher serve"
 
 
 def test_a_second_start_joins_the_first(hub: localhub.LocalHub) -> None:
@@ -77,27 +80,16 @@ def test_a_second_start_joins_the_first(hub: localhub.LocalHub) -> None:
     assert localhub.find_running(hub.root) == hub.url
 
 
-def test_starting_twice_at_once_ends_with_one_server(tmp_path: Path) -> None:
-    hubs: list[localhub.LocalHub] = []
-    threads = [threading.Thread(target=lambda: hubs.append(localhub.start(tmp_path))) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len({running.url for running in hubs}) == 1
-    assert sum(running.process is not None for running in hubs) == 1
-    for running in hubs:
-        running.stop()
-
-
 def test_another_port_when_the_remembered_one_is_taken(tmp_path: Path) -> None:
-    with localhub.start(tmp_path) as first:
-        port = urlsplit(first.url).port
-    with socket.create_server(("127.0.0.1", port or 0)):
+    with bind(tmp_path, "127.0.0.1", None) as taken:
+        port = taken.getsockname()[1]
         with pytest.raises(PublisherError, match=f"Cannot listen on 127.0.0.1:{port}: Address already in use"):
-            localhub.start(tmp_path, port=port)
-        with localhub.start(tmp_path) as second:
-            assert urlsplit(second.url).port != port
+            bind(tmp_path, "127.0.0.1", port)
+        with bind(tmp_path, "127.0.0.1", None) as other:
+            remembered = other.getsockname()[1]
+    assert remembered != port
+    with bind(tmp_path, "127.0.0.1", None) as again:
+        assert again.getsockname()[1] == remembered
 
 
 def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
@@ -140,12 +132,11 @@ def test_killed_in_the_middle_of_an_upload_leaves_nothing_half(tmp_path: Path) -
         hub.process.send_signal(signal.SIGKILL)
         hub.process.wait()
     assert list((tmp_path / "incoming").iterdir())
-    with localhub.start(tmp_path) as again:
-        assert not list((tmp_path / "incoming").iterdir())
-        api = HfApi(endpoint=again.url, token=again.token)
-        assert api.model_info("a/model").sha == before
-        push(again, "a/model", "model.safetensors", DATA)
-        assert call(again, "GET", "/a/model/resolve/main/model.safetensors")[2] == DATA
+    store = Store(tmp_path)
+    assert not list((tmp_path / "incoming").iterdir())
+    head = store.resolve(store.repo("model", "a/model"), "main")
+    assert (head, set(store.files(head))) == (before, {".gitattributes", "one.txt"})
+    assert not store.blobs.has(SHA256)
     hub.stop()
 
 
@@ -179,7 +170,7 @@ def test_killed_again_and_again_while_committing(tmp_path: Path) -> None:
     assert len(files) <= len(acknowledged) + 1 + 3, "at most the one in flight at each kill"
     for file in files.values():
         data = store.blobs.read(file.sha256)
-        assert (hashlib.sha256(data).hexdigest(), git_hash(len(data), [data])) == (file.sha256, file.oid)
+        assert (hashlib.sha256(data).hexdigest(), git_hash(data)) == (file.sha256, file.oid)
 
 
 def test_concurrent_writers_lose_nothing(hub: localhub.LocalHub) -> None:
@@ -197,19 +188,19 @@ def test_concurrent_writers_lose_nothing(hub: localhub.LocalHub) -> None:
     assert len(api.list_repo_commits("a/shared")) == 17
 
 
-def test_deleting_frees_only_what_nothing_else_needs(tmp_path: Path) -> None:
-    with localhub.start(tmp_path) as hub:
-        api = HfApi(endpoint=hub.url, token=hub.token)
-        own = os.urandom(5000)
-        for name in ("a/one", "a/two"):
-            api.create_repo(name)
-            push(hub, name, "shared.bin", DATA)
-        push(hub, "a/one", "own.bin", own)
-        blob = tmp_path / "blobs" / hashlib.sha256(own).hexdigest()[:2] / hashlib.sha256(own).hexdigest()
-        assert blob.read_bytes() == own
-        api.delete_repo("a/one")
-        assert not blob.exists()
-        assert call(hub, "GET", "/a/two/resolve/main/shared.bin")[2] == DATA
+def test_deleting_frees_only_what_nothing_else_needs(hub: localhub.LocalHub) -> None:
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    own = os.urandom(5000)
+    for name in ("a/one", "a/two"):
+        api.create_repo(name)
+        push(hub, name, "shared.bin", DATA)
+    push(hub, "a/one", "own.bin", own)
+    blob = hub.root / "blobs" / hashlib.sha256(own).hexdigest()[:2] / hashlib.sha256(own).hexdigest()
+    assert blob.read_bytes() == own
+    api.delete_repo("a/one")
+    assert not blob.exists()
+    assert call(hub, "GET", "/a/two/resolve/main/shared.bin")[2] == DATA
+    api.delete_repo("a/two")
 
 
 def test_an_upload_must_be_what_it_promised(hub: localhub.LocalHub) -> None:
@@ -253,7 +244,7 @@ def test_downloads_have_ranges_and_etags(hub: localhub.LocalHub) -> None:
     assert call(hub, "GET", "/a/ranges/raw/main/.gitattributes")[2] == GIT_ATTRIBUTES
     assert call(hub, "GET", "/a/ranges/raw/main/missing")[0] == 404
     _, headers, body = call(hub, "GET", "/a/ranges/resolve/main/.gitattributes")
-    assert headers["etag"] == f'"{git_hash(len(body), [body])}"'
+    assert headers["etag"] == f'"{git_hash(body)}"'
 
 
 def test_an_unknown_cas_is_refused(hub: localhub.LocalHub) -> None:
@@ -262,7 +253,7 @@ def test_an_unknown_cas_is_refused(hub: localhub.LocalHub) -> None:
     given = json.loads(reply)
     assert (status, given["casUrl"]) == (200, headers["x-xet-cas-url"])
     path, bearer = urlsplit(given["casUrl"]).path, f"Bearer {given['accessToken']}"
-    assert call(hub, "POST", f"{path}/v1/shards", b"", Authorization="Bearer 9999999999.x")[0] == 401
+    assert call(hub, "POST", f"{path}/v1/shards", b"", Authorization="Bearer 9999999999.x")[0] == 403
     assert call(hub, "POST", "/_cas/0123456789abcdef/v1/shards", b"", Authorization=bearer)[0] == 404
     assert call(hub, "POST", f"{path}/v1/shards", b"too short", Authorization=bearer)[0] == 400
     assert call(hub, "POST", f"{path}/v1/xorbs/default/{'0' * 64}", b"\1" * 99, Authorization=bearer)[0] == 400

@@ -122,17 +122,6 @@ def test_delete_copy_and_folder_operations(api: HfApi, repo: str) -> None:
     assert "README.md" not in api.list_repo_files(repo)
 
 
-def test_gitignore_is_obeyed(api: HfApi, repo: str) -> None:
-    adds = [
-        CommitOperationAdd(".gitignore", b"*.log\n"),
-        CommitOperationAdd("run.log", b"1"),
-        CommitOperationAdd("a", b"1"),
-    ]
-    api.create_commit(repo, adds, commit_message="ignore logs")
-    assert "run.log" not in api.list_repo_files(repo)
-    assert "a" in api.list_repo_files(repo)
-
-
 def test_stale_parent_commit_is_412(api: HfApi, repo: str) -> None:
     parent = api.model_info(repo).sha
     add = [CommitOperationAdd("a.txt", b"1")]

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import threading
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub_publisher import localhub
-from hub_publisher.localhub.operations import is_ignored, safe_path
+from hub_publisher.localhub.blobs import BlobStore
+from hub_publisher.localhub.operations import is_lfs_path, safe_path
 from hub_publisher.localhub.refusal import Refusal
-from hub_publisher.localhub.store import git_hash
-from hub_publisher.localhub.xet import Term, XorbStore, _ungroup, chunk_offsets, decode_chunk, parse_shard
+from hub_publisher.localhub.store import GIT_ATTRIBUTES, git_hash
+from hub_publisher.localhub.xet import Term, XorbStore, _ungroup, decode_chunk, parse_shard, read_chunks
 from tests.helpers.hub_calls import call
 
 OPERATIONS = '{"key":"header","value":{"summary":"s"}}\n'
@@ -158,12 +160,10 @@ def test_byte_grouping_is_undone(data: bytes) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_malformed_xet_objects_are_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
-    folder = tmp_path_factory.mktemp("xet")
-    (folder / "xorb").write_bytes(data)
+def test_malformed_xet_objects_are_refused(data: bytes) -> None:
     for read in (
         lambda: parse_shard(data),
-        lambda: chunk_offsets(folder / "xorb"),
+        lambda: list(read_chunks(BytesIO(data))),
         lambda: decode_chunk(data.ljust(8)),
     ):
         try:
@@ -178,8 +178,20 @@ def test_a_chunk_that_inflates_without_end_is_refused(tmp_path: Path) -> None:
     packed = lz4.frame.compress(bytes(2**26))
     header = bytes([0]) + len(packed).to_bytes(3, "little") + bytes([1]) + (2**20).to_bytes(3, "little")
     assert len(decode_chunk(header + packed)) == 2**20, "what the header promises is the most that is ever inflated"
-    with pytest.raises(Refusal, match="Unknown xorb"):
-        list(XorbStore(tmp_path).chunks(Term("0" * 64, 1, 0, 1)))
+
+
+def test_a_file_is_made_of_known_chunks_alone(tmp_path: Path) -> None:
+    xorbs, blobs, packed = XorbStore(tmp_path), BlobStore(tmp_path), tmp_path / "packed"
+    packed.write_bytes(b"".join(b"\0\3\0\0\0\3\0\0" + text for text in (b"one", b"two", b"six")))
+    assert (xorbs.add("0" * 64, packed), xorbs.add("0" * 64, packed)) == (True, False)
+    rebuilt = xorbs.rebuild([Term("0" * 64, 6, 1, 3), Term("0" * 64, 3, 0, 1)], blobs)
+    assert blobs.read(rebuilt) == b"twosixone"
+    wrong = [("1" * 64, 3, 0, 1), ("0" * 64, 3, 3, 4), ("0" * 64, 4, 0, 1), ("0" * 64, 0, 1, 1), ("0" * 64, 0, 1, 0)]
+    for term in wrong:
+        with pytest.raises(Refusal, match="Unknown xorb or wrong range"):
+            xorbs.rebuild([Term(*term)], blobs)
+    with pytest.raises(Refusal, match="Invalid xorb hash"):
+        xorbs.add("../token", packed)
 
 
 def git(folder: Path, *arguments: str, stdin: str = "") -> str:
@@ -187,39 +199,20 @@ def git(folder: Path, *arguments: str, stdin: str = "") -> str:
     return subprocess.run(command, cwd=folder, input=stdin, capture_output=True, text=True).stdout
 
 
-@pytest.mark.parametrize(
-    "ignore",
-    [
-        "*.log",
-        "build/",
-        "/top.txt",
-        "docs/*.md",
-        "*.log\n!keep.log",
-        "# note\n\n  \nlogs",
-        "a/b",
-        "**/deep",
-        "[ab].txt",
-        "x/**",
-        "\\\n!\n*.log",
-        "*.log  \n\\!odd",
-    ],
-)
-def test_gitignore_agrees_with_git(tmp_path: Path, ignore: str) -> None:
+def test_lfs_paths_agree_with_git(tmp_path: Path) -> None:
+    paths = ["m.bin", "sub/m.bin", "bin", "m.bin.txt", "saved_model/a", "saved_model/a/b", "sub/saved_model/a",
+             "x.tar.gz", "tar", "x.lfs.txt", "events.out.tfevents.1", "README.md", "M.BIN", "m.bin/inside"]  # fmt: skip
     git(tmp_path, "init", "-q")
-    (tmp_path / ".gitignore").write_text(ignore)
-    paths = [
-        "run.log", "sub/run.log", "keep.log", "build/x", "sub/build/x", "build", "top.txt", "sub/top.txt", "docs/a.md",
-        "docs/sub/a.md", "logs/x", "a/b", "a/b/c", "z/a/b", "deep", "q/deep/x", "a.txt", "c.txt", "x/y/z", "!odd",
-    ]  # fmt: skip
-    expected = set(git(tmp_path, "check-ignore", "--no-index", "--stdin", stdin="\n".join(paths)).split())
-    assert {path for path in paths if is_ignored(path, ignore)} == expected
+    (tmp_path / ".gitattributes").write_bytes(GIT_ATTRIBUTES)
+    found = git(tmp_path, "check-attr", "filter", "--", *paths).splitlines()
+    assert [path for path in paths if is_lfs_path(path)] == [
+        line.split(":")[0] for line in found if line.endswith(": lfs")
+    ]
 
 
 def test_git_hashes_agree_with_git(tmp_path: Path) -> None:
     for text in ("", "hello\n", "é" * 1000):
-        assert git(tmp_path, "hash-object", "--stdin", stdin=text).strip() == git_hash(
-            len(text.encode()), [text.encode()]
-        )
+        assert git(tmp_path, "hash-object", "--stdin", stdin=text).strip() == git_hash(text.encode())
 
 
 def test_the_server_is_still_there(hub: localhub.LocalHub, repo: str) -> None:

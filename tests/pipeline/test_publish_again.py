@@ -8,7 +8,7 @@ import yaml
 
 from hub_publisher.errors import CardError, HubError
 from hub_publisher.localhub import LocalHub
-from hub_publisher.localhub.store import Draft, File, Store, git_hash
+from hub_publisher.localhub.store import Draft, Store, regular_file
 from tests.helpers import card_records
 from tests.helpers.published_cards import PublishedCard
 
@@ -120,8 +120,8 @@ def _write_unchecked(card: PublishedCard, page: str) -> None:
     repo = store.repo("model", card.repo_id)
     head = store.refs(repo)["refs/heads/main"]
     content = page.encode()
-    oid, sha256 = git_hash(len(content), [content]), store.blobs.add(content)
-    files = {**store.files(head), "README.md": File("README.md", oid, sha256, len(content), False)}
+    readme = regular_file("README.md", store.blobs.add(content), content)
+    files = {**store.files(head), "README.md": readme}
     with store.transaction() as database:
         store.add_commit(database, repo.id, Draft("refs/heads/main", head, "Of before"), files)
 
