@@ -5,7 +5,7 @@ from typing import Any
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.config import Config
 from hub_publisher.readme.escape import is_web_address, printable, shorten
-from hub_publisher.readme.hub_rules import LICENSES, hub_language, is_model_id
+from hub_publisher.readme.hub_rules import LICENSES, is_language, is_model_id
 from hub_publisher.readme.validate import check_metadata
 from hub_publisher.records import BaseModelRecord, Evaluation
 
@@ -53,13 +53,9 @@ def check_early(config: Config, repo_id: str, base_model: BaseModelRecord, langu
 
 
 def shared_languages(languages: dict[str, int]) -> list[str]:
-    """The Hub's codes of the languages that at least a tenth of the posts are in, most frequent first."""
+    """The languages, by codes that the Hub knows, that at least a tenth of the posts are in, most frequent first."""
     total = sum(languages.values())
-    shares: dict[str, int] = {}
-    for platform_code, num_posts in languages.items():
-        if code := hub_language(platform_code):
-            shares[code] = shares.get(code, 0) + num_posts
-    return [code for code, number in shares.items() if number >= _LANGUAGE_SHARE * total]
+    return [code for code, number in languages.items() if is_language(code) and number >= _LANGUAGE_SHARE * total]
 
 
 def _common(base_model: BaseModelRecord, languages: dict[str, int], dataset: str | None) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from huggingface_hub.utils.sha import git_hash
 from hub_publisher.errors import HubError
 from hub_publisher.hub.client import HubClient, Operation, RemoteFile, RemoteRepo
 from hub_publisher.hub.target import Target
-from hub_publisher.readme.merge import Merged, front_matter_of, merge
+from hub_publisher.readme.merge import Merged, merge
+from hub_publisher.readme.parse import read_page
 from hub_publisher.readme.validate import check_metadata
 from hub_publisher.system.files import sha256_of
 
@@ -93,7 +94,7 @@ def send(
         wanted, merged = merged_files(hub, target, files, main)
         if merged.conflicts and not create_pr:
             raise _edited(target, merged)
-        check_metadata(front_matter_of(merged.content.decode())[0])
+        check_metadata(read_page(merged.content.decode()).metadata)
         notes = (*(f"kept {line}" for line in merged.kept), *(f"repaired: {line}" for line in merged.repairs))
         changes = operations(wanted, main.files, formerly)
         words = message or _message(changes, main)

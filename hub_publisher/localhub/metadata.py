@@ -7,9 +7,8 @@ from typing import Any
 
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.store import File
-from hub_publisher.readme.parse import BYTE_ORDER_MARK, find_block, load
-from hub_publisher.readme.regions import unix
-from hub_publisher.readme.validate import validate_metadata
+from hub_publisher.readme.parse import load, take_apart
+from hub_publisher.readme.validate import find_problems
 
 CARD_LIMIT = 4 * 2**20  # bytes of a README that are looked at
 MAX_HEADER = 100 * 2**20  # bytes; the safetensors format's own limit
@@ -17,8 +16,7 @@ MAX_HEADER = 100 * 2**20  # bytes; the safetensors format's own limit
 
 def parse(text: str) -> dict:
     """Return the front matter of a README; ValueError with a one-line reason when it is no YAML mapping."""
-    block = find_block(unix(text).lstrip(BYTE_ORDER_MARK))
-    data = load(block.text, block.first_line).value if block else None
+    data, _ = load(take_apart(text)[0])
     if not isinstance(data, dict | None):
         raise ValueError("the metadata must be a mapping of keys to values")
     return plain(data or {})
@@ -41,7 +39,8 @@ def refused(content: str) -> list[str]:
         card = parse(content)
     except ValueError as error:
         return [f"Invalid YAML: {error}"]
-    return validate_metadata({key: value for key, value in card.items() if value is not None})
+    stated = {key: value for key, value in card.items() if value is not None}
+    return [f"{key}: {fault}. {remedy}" for key, fault, remedy in find_problems(stated)]
 
 
 def listed(value: object) -> list:
@@ -57,9 +56,8 @@ def card_of(files: dict[str, File], blobs: BlobStore) -> tuple[dict, str]:
 
 @lru_cache(maxsize=256)
 def _read_card(blobs: BlobStore, sha256: str) -> tuple[dict, str]:
-    text = unix(blobs.read(sha256, CARD_LIMIT).decode("utf-8", "replace"))
-    block = find_block(text.lstrip(BYTE_ORDER_MARK))
-    body = block.body if block else text
+    text = blobs.read(sha256, CARD_LIMIT).decode("utf-8", "replace")
+    body = take_apart(text)[1]
     try:
         return parse(text), body
     except ValueError:

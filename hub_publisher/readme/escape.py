@@ -3,15 +3,6 @@
 Names, prompts and generated posts are written by strangers. Wherever one lands, the page must keep its headings,
 tables, fences and links, and show the text as it is.
 
-    inline   a heading, a paragraph, a link's label, an image's alt text
-    cell     a table cell; line breaks stay, as <br>
-    code     a code span
-    fence    a fenced code block
-    html     an HTML attribute's value, or text between two tags
-    link     a Markdown link, or only its label when the address is not a plain web address
-    python   a Python string literal
-    (a YAML scalar: frontmatter.py)
-
 Everything that the template prints passes `finalize`, so what no filter touched is escaped as `inline`.
 References: https://spec.commonmark.org/0.31.2/ and https://github.github.com/gfm/ for what Markdown reads as syntax.
 """
@@ -20,6 +11,8 @@ import re
 import unicodedata
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+from hub_publisher.text.characters import well_formed
 
 NAME_LIMIT = 80
 TEXT_LIMIT = 1000
@@ -61,12 +54,7 @@ def finalize(value: Any) -> Any:
 
 def printable(text: str) -> str:
     """`text` as UTF-8 can hold it: line breaks of every kind as \\n, without controls and lone surrogates."""
-    return _UNPRINTABLE.sub("", _LINE_BREAKS.sub("\n", encodable(text))).replace("\t", " ")
-
-
-def encodable(text: str) -> str:
-    """`text` with its surrogate pairs joined and lone surrogates, which UTF-8 cannot hold, as U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return _UNPRINTABLE.sub("", _LINE_BREAKS.sub("\n", well_formed(text))).replace("\t", " ")
 
 
 def visible(text: str, fallback: str) -> str:
