@@ -84,15 +84,15 @@ def excerpt(text: str) -> str:
     return shorten(one_line(text), EXCERPT_LIMIT)
 
 
-def inline(text: str, limit: int = TEXT_LIMIT) -> Safe:
+def inline(text: str) -> Safe:
     """Markdown that shows `text` on one line, wherever inline text can stand."""
-    line = shorten(printable(text).replace("\n", " ").strip(), limit)
+    line = shorten(printable(text).replace("\n", " ").strip(), TEXT_LIMIT)
     return Safe(_escape_line(line))
 
 
-def cell(text: str, limit: int = TEXT_LIMIT) -> Safe:
+def cell(text: str) -> Safe:
     """Markdown for a table cell that shows `text` with its line breaks."""
-    lines = shorten(printable(text).strip(), limit).split("\n")
+    lines = shorten(printable(text).strip(), TEXT_LIMIT).split("\n")
     return Safe("<br>".join(_escape_line(line.strip()) for line in lines))
 
 
@@ -153,11 +153,8 @@ def python(text: str) -> Safe:
 def _escape_line(line: str) -> str:
     start = _LINE_START.match(line)
     head = f"{start[0][:-1]}\\{start[0][-1]}" if start else ""
-    return head + _escape_inner(line[start.end() if start else 0 :])
-
-
-def _escape_inner(line: str) -> str:
-    return _INLINE.sub(lambda match: _ENTITIES.get(match[0], f"\\{match[0]}"), _unlink(line))
+    rest = _unlink(line[start.end() if start else 0 :])
+    return head + _INLINE.sub(lambda match: _ENTITIES.get(match[0], f"\\{match[0]}"), rest)
 
 
 def _unlink(line: str) -> str:

@@ -28,9 +28,8 @@ def dump(metadata: dict[str, Any]) -> str:
     Its own keys are plain words (`is_word`); those of dicts within may be any text, as in extra_gated_fields. Values
     are str, bool, int, finite float, and lists and dicts of them. Anything else is a TypeError, a key a ValueError.
     """
-    for key in metadata:
-        if not is_word(key):
-            raise ValueError(f"{key!r} cannot be a key of the front matter")
+    if wrong := [key for key in metadata if not is_word(key)]:
+        raise ValueError(f"{wrong[0]!r} cannot be a key of the front matter")
     return "\n".join(("---", *_mapping(metadata, ""), "---", ""))
 
 

@@ -111,16 +111,12 @@ def seal(body: str) -> str:
     free = (f"text-{number}" for number in count(1) if f"text-{number}" not in names)
     sealed = [Region(next(free), part.text) if isinstance(part, Foreign) else part for part in parts]
     for part in sealed:
-        if isinstance(part, Stray):
-            raise _unsound(part.name, "has a marker without its partner, or another region within")
-        if names[part.name] > 1:
-            raise _unsound(part.name, "comes more than once")
+        if isinstance(part, Stray) or names[part.name] > 1:
+            name, is_stray = part.name, isinstance(part, Stray)
+            fault = "has a marker without its partner, or another region within" if is_stray else "comes more than once"
+            raise CardError(
+                f"The card's region {name} {fault}.",
+                f"Let the template hold <!-- hub-publisher:begin {name} --> and <!-- hub-publisher:end {name} --> "
+                "once each, one below the other.",
+            )
     return join(part for part in sealed if isinstance(part, Region))
-
-
-def _unsound(name: str, fault: str) -> CardError:
-    return CardError(
-        f"The card's region {name} {fault}.",
-        f"Let the template hold <!-- hub-publisher:begin {name} --> and <!-- hub-publisher:end {name} --> once each, "
-        "one below the other.",
-    )
