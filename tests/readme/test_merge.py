@@ -210,7 +210,7 @@ foreign = texts.map(well_formed).map(unix).filter(lambda text: not has_markers(t
 
 
 @given(top=foreign, notes=st.tuples(foreign, foreign), end=foreign, is_crlf=st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @example(top="---\nlicense: x\n---", notes=("```", "<!--"), end="---", is_crlf=True)
 def test_foreign_text_survives_unchanged(top: str, notes: tuple[str, str], end: str, is_crlf: bool) -> None:
     """But for the blank lines around it."""
@@ -237,7 +237,7 @@ def is_readable(text: str) -> bool:
 
 
 @given(text=foreign)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @example(text="---\nlicense: mit\n\nx")
 def test_a_card_without_our_markers_survives_below_ours(text: str) -> None:
     remote = text.encode()
@@ -282,7 +282,7 @@ def damaged(lines: list[bytes], damage: tuple[str, int, Any]) -> None:
 
 
 @given(damage=st.lists(damages, min_size=1, max_size=6), is_known=st.booleans())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_damage_crashes_or_loses_a_foreign_line_in_silence(damage: list, is_known: bool) -> None:
     lines = list(LINES)
     for each in damage:

@@ -168,7 +168,7 @@ values = st.recursive(
 
 @example(metadata={"license": [["mit"]], "model-index": [{"name": "b", "results": 5}]})
 @given(metadata=st.dictionaries(keys, values, max_size=6))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_the_rules_have_a_verdict_on_any_values(metadata: dict) -> None:
     assert all(isinstance(problem.fault, str) for problem in find_problems(metadata))
 
@@ -176,7 +176,7 @@ def test_the_rules_have_a_verdict_on_any_values(metadata: dict) -> None:
 @given(
     theirs=st.dictionaries(keys, values, max_size=6), published=st.none() | st.dictionaries(keys, values, max_size=4)
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_whatever_front_matter_is_there_ours_is_valid(theirs: dict, published: dict | None) -> None:
     remote = f"---\n{json.dumps({well_formed(key): value for key, value in theirs.items()})}\n---\n"
     merged = merge(remote.encode(), NEW, published)
