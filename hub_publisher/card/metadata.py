@@ -5,7 +5,7 @@ from typing import Any
 from hub_publisher.card.inputs import Inputs
 from hub_publisher.config import HUGGING_FACE, Config
 from hub_publisher.readme.escape import excerpt
-from hub_publisher.readme.hub_rules import LICENSES, hub_language
+from hub_publisher.readme.hub_rules import LICENSES, is_language
 from hub_publisher.readme.validate import check_metadata
 from hub_publisher.records import BaseModelInfo
 
@@ -51,13 +51,9 @@ def check_early(config: Config, repo_id: str, base_model: BaseModelInfo, languag
 
 
 def shared_languages(languages: dict[str, int]) -> dict[str, int]:
-    """The Hub's codes of the languages that at least a tenth of the posts are in -> posts, most frequent first."""
-    total = sum(languages.values())
-    shares: dict[str, int] = {}
-    for platform_code, num_posts in languages.items():
-        if code := hub_language(platform_code):
-            shares[code] = shares.get(code, 0) + num_posts
-    return {code: number for code, number in shares.items() if number >= _LANGUAGE_SHARE * total}
+    """The languages that at least a tenth of the posts are in, by codes that the Hub knows -> posts, most first."""
+    smallest = _LANGUAGE_SHARE * sum(languages.values())
+    return {code: number for code, number in languages.items() if is_language(code) and number >= smallest}
 
 
 def _common(base_model: BaseModelInfo, languages: dict[str, int], dataset: str | None) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from huggingface_hub.utils.sha import git_hash
 from hub_publisher.errors import HubError
 from hub_publisher.hub.client import Operation, RemoteRepo
 from hub_publisher.hub.target import Target
-from hub_publisher.readme.merge import Merged, front_matter_of, merge
+from hub_publisher.readme.merge import Merged, merge
+from hub_publisher.readme.parse import read_page
 from hub_publisher.readme.validate import check_metadata
 
 README = "README.md"
@@ -85,7 +86,7 @@ def send(
         wanted, merged = merged_files(target, files, main)
         if merged.conflicts and not create_pr:
             raise _edited(target, merged)
-        check_metadata(front_matter_of(merged.content.decode())[0])
+        check_metadata(read_page(merged.content.decode()).metadata)
         notes = (*(f"kept {line}" for line in merged.kept), *(f"repaired: {line}" for line in merged.repairs))
         changes = operations(wanted, main.files, formerly)
         words = message or _message(changes, main)

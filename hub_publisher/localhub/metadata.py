@@ -10,8 +10,8 @@ from pydantic_core import from_json, to_json
 from hub_publisher.errors import CardError
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.store import File
-from hub_publisher.readme.parse import front_matter_of
-from hub_publisher.readme.validate import validate_metadata
+from hub_publisher.readme.parse import read_page
+from hub_publisher.readme.validate import find_problems
 
 CARD_LIMIT = 4 * 2**20  # bytes of a README that are looked at
 MAX_HEADER = 100 * 2**20  # bytes; the safetensors format's own limit
@@ -20,10 +20,11 @@ MAX_HEADER = 100 * 2**20  # bytes; the safetensors format's own limit
 def refused(content: str) -> list[str]:
     """Return a line for each thing in a README's metadata that the Hub would refuse, empty when it takes the file."""
     try:
-        card, _ = front_matter_of(content)
+        card = read_page(content).metadata
     except CardError as error:
         return [error.message]
-    return validate_metadata({key: value for key, value in card.items() if value is not None})
+    stated = {key: value for key, value in card.items() if value is not None}
+    return [f"{key}: {fault}. {remedy}" for key, fault, remedy in find_problems(stated)]
 
 
 def listed(value: object) -> list:
@@ -41,7 +42,7 @@ def card_of(files: dict[str, File], blobs: BlobStore) -> tuple[dict, str]:
 def _read_card(blobs: BlobStore, sha256: str) -> tuple[dict, str]:
     text = blobs.read(sha256, CARD_LIMIT).decode("utf-8", "replace")
     try:
-        card, body = front_matter_of(text)
+        card, body, _ = read_page(text)
     except CardError:
         return {}, text
     return from_json(to_json(card, inf_nan_mode="strings")), body  # no reply can hold a NaN

@@ -22,7 +22,7 @@ from hub_publisher.errors import CardError
 from hub_publisher.hub.client import HubClient
 from hub_publisher.pipeline.refresh import required
 from hub_publisher.readme.escape import JOINER
-from hub_publisher.readme.merge import front_matter_of
+from hub_publisher.readme.parse import read_page
 from hub_publisher.readme.regions import Region, split
 from hub_publisher.records import KeptPost, Metrics
 from hub_publisher.system.files import read_jsonl, sha256_of
@@ -69,7 +69,7 @@ def check(folder: Path, repo_id: str, templates: Path | None = None, posts: Path
     if not (folder / README).is_file():
         yield Finding(FAILS, README, "it is missing")
         return
-    metadata, body = front_matter_of((folder / README).read_bytes().decode(errors="replace"))
+    metadata, body, _ = read_page((folder / README).read_bytes().decode(errors="replace"))
     yield from _front_matter(metadata, manifest)
     yield from _regions(body, manifest)
     yield from _numbers(body, manifest)

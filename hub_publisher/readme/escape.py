@@ -3,15 +3,6 @@
 Names, prompts and generated posts are written by strangers. Wherever one lands, the page must keep its headings,
 tables, fences and links, and show the text as it is.
 
-    inline   a heading, a paragraph, a link's label, an image's alt text
-    cell     a table cell; line breaks stay, as <br>
-    code     a code span
-    fence    a fenced code block
-    html     an HTML attribute's value, or text between two tags
-    link     a Markdown link, or only its label when the address is not a plain web address
-    python   a Python string literal
-    (a YAML scalar: frontmatter.py)
-
 Everything that the template prints passes `finalize`, so what no filter touched is escaped as `inline`.
 References: https://spec.commonmark.org/0.31.2/ and https://github.github.com/gfm/ for what Markdown reads as syntax.
 """
@@ -20,6 +11,8 @@ import re
 import unicodedata
 from typing import Any
 from urllib.parse import quote, urlsplit
+
+from hub_publisher.text.characters import well_formed
 
 NAME_LIMIT = 80
 TEXT_LIMIT = 1000
@@ -61,12 +54,7 @@ def finalize(value: Any) -> Any:
 
 def printable(text: str) -> str:
     """`text` as UTF-8 can hold it: line breaks of every kind as \\n, without controls and lone surrogates."""
-    return _UNPRINTABLE.sub("", _LINE_BREAKS.sub("\n", encodable(text))).replace("\t", " ")
-
-
-def encodable(text: str) -> str:
-    """`text` with its surrogate pairs joined and lone surrogates, which UTF-8 cannot hold, as U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return _UNPRINTABLE.sub("", _LINE_BREAKS.sub("\n", well_formed(text))).replace("\t", " ")
 
 
 def visible(text: str, fallback: str) -> str:
@@ -96,15 +84,15 @@ def excerpt(text: str) -> str:
     return shorten(one_line(text), EXCERPT_LIMIT)
 
 
-def inline(text: str, limit: int = TEXT_LIMIT) -> Safe:
+def inline(text: str) -> Safe:
     """Markdown that shows `text` on one line, wherever inline text can stand."""
-    line = shorten(printable(text).replace("\n", " ").strip(), limit)
+    line = shorten(printable(text).replace("\n", " ").strip(), TEXT_LIMIT)
     return Safe(_escape_line(line))
 
 
-def cell(text: str, limit: int = TEXT_LIMIT) -> Safe:
+def cell(text: str) -> Safe:
     """Markdown for a table cell that shows `text` with its line breaks."""
-    lines = shorten(printable(text).strip(), limit).split("\n")
+    lines = shorten(printable(text).strip(), TEXT_LIMIT).split("\n")
     return Safe("<br>".join(_escape_line(line.strip()) for line in lines))
 
 
@@ -165,11 +153,8 @@ def python(text: str) -> Safe:
 def _escape_line(line: str) -> str:
     start = _LINE_START.match(line)
     head = f"{start[0][:-1]}\\{start[0][-1]}" if start else ""
-    return head + _escape_inner(line[start.end() if start else 0 :])
-
-
-def _escape_inner(line: str) -> str:
-    return _INLINE.sub(lambda match: _ENTITIES.get(match[0], f"\\{match[0]}"), _unlink(line))
+    rest = _unlink(line[start.end() if start else 0 :])
+    return head + _INLINE.sub(lambda match: _ENTITIES.get(match[0], f"\\{match[0]}"), rest)
 
 
 def _unlink(line: str) -> str:

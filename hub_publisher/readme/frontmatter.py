@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from hub_publisher.readme.escape import encodable
+from hub_publisher.text.characters import well_formed
 
 # Words that are true, false or null to some YAML version, also as keys.
 _NOT_TEXT = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
@@ -26,11 +26,10 @@ def dump(metadata: dict[str, Any]) -> str:
     """The front matter block, both --- lines included. Keys keep their order.
 
     Its own keys are plain words (`is_word`); those of dicts within may be any text, as in extra_gated_fields. Values
-    are str, bool, int, finite float, and lists and dicts of them. Anything else is a TypeError or ValueError.
+    are str, bool, int, finite float, and lists and dicts of them. Anything else is a TypeError, a key a ValueError.
     """
-    for key in metadata:
-        if not is_word(key):
-            raise ValueError(f"{key!r} cannot be a key of the front matter")
+    if wrong := [key for key in metadata if not is_word(key)]:
+        raise ValueError(f"{wrong[0]!r} cannot be a key of the front matter")
     return "\n".join(("---", *_mapping(metadata, ""), "---", ""))
 
 
@@ -74,19 +73,14 @@ def scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return _TO_ESCAPE.sub(lambda match: f"\\u{ord(match[0]):04x}", json.dumps(encodable(value), ensure_ascii=False))
+        quoted = json.dumps(well_formed(value), ensure_ascii=False)
+        return _TO_ESCAPE.sub(lambda match: f"\\u{ord(match[0]):04x}", quoted)
     if isinstance(value, int):
         return int.__repr__(value)
-    if isinstance(value, float):
-        return _number(value)
+    if isinstance(value, float) and math.isfinite(value):
+        # float's own repr, because a numpy scalar is a float with another; 1e-05 is text to YAML 1.1, 1.0e-05 is not.
+        mantissa, e, exponent = float.__repr__(value).partition("e")
+        return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}"
     if isinstance(value, dict | list) and not value:
-        return "{}" if isinstance(value, dict) else "[]"
-    raise TypeError(f"{type(value).__name__} cannot stand in the front matter")
-
-
-def _number(value: float) -> str:
-    if not math.isfinite(value):
-        raise ValueError(f"{value} is not a finite number")
-    # float's own repr, because a numpy scalar is a float with another; and 1e-05 is text to YAML 1.1, 1.0e-05 is not.
-    mantissa, e, exponent = float.__repr__(value).partition("e")
-    return f"{mantissa}{'' if '.' in mantissa else '.0'}{e}{exponent}"
+        return json.dumps(value)
+    raise TypeError(f"{value!r} cannot stand in the front matter")

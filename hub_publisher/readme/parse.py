@@ -1,15 +1,18 @@
-"""The YAML at the top of a card that somebody else may have written, read as the Hub reads it.
+"""A README.md that somebody else may have written: its bytes, and the YAML at its top, read as the Hub reads it.
 
-    front_matter_of(text) -> (metadata, body)    of a whole README.md
-    take_apart(text) -> Page                     the same, with the comments of its YAML
-    load(block) -> Loaded                        what stands between the two --- lines: a value, and comments
+    decode(content) -> (text, has_crlf, repairs)
+    read_page(text) -> Page              the metadata, body and comments of a whole README.md
+    take_apart(text) -> (block, body)    the same as text
+    load(block) -> (value, comments)     what stands between the two --- lines
 
-That is YAML 1.2 with its core schema: `no` and a date are text, 08 and 1e3 are numbers. PyYAML itself speaks 1.1.
+That YAML is 1.2 with its core schema: `no` and a date are text, 08 and 1e3 are numbers. PyYAML itself speaks 1.1.
 Checked against js-yaml 5 and yaml 2. Nothing but text, numbers, booleans, null, lists and dicts comes out.
 """
 
+import codecs
 import math
 import re
+from collections import Counter
 from typing import Any, NamedTuple
 
 import yaml
@@ -19,47 +22,32 @@ from yaml.constructor import ConstructorError
 from yaml.reader import ReaderError
 
 from hub_publisher.errors import CardError
-from hub_publisher.readme.escape import encodable
 from hub_publisher.readme.regions import unix
+from hub_publisher.text.characters import well_formed
 
 # A few seconds of PyYAML's time, and a hundred times what a card needs.
 SIZE_LIMIT = 256 * 1024
 DEPTH_LIMIT = 40
 BYTE_ORDER_MARK = "\ufeff"
+_BAD_BYTE = re.compile("[\udc80-\udcff]")  # no UTF-8, as Python carries it
 
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {
-    "null": re.compile(r"(?:~|null|Null|NULL|)\Z"),
-    "bool": re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"),
-    "int": re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z"),
+    "null": re.compile("(?:~|null|Null|NULL)?"),
+    "bool": re.compile("true|True|TRUE|false|False|FALSE"),
+    "int": re.compile("[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+"),
     "float": re.compile(
-        r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
     ),
 }
 # A line's end to YAML 1.1 only: swapped for characters that nobody uses while PyYAML reads.
 _TO_PRIVATE = str.maketrans("\x85\u2028\u2029", "\U0010fff0\U0010fff1\U0010fff2")
 _FROM_PRIVATE = {after: before for before, after in _TO_PRIVATE.items()}
-_DIGITS = [*"-+0123456789"]
 _LONGEST_INT = 300
 
 
 class NotYaml(ValueError):
     """A front matter that cannot be read: what is wrong with it and in which line, in a few words."""
-
-
-class Block(NamedTuple):
-    """A front matter within its file: the text between the --- lines, that of its first line, and what follows."""
-
-    text: str
-    first_line: int
-    body: str
-
-
-class Loaded(NamedTuple):
-    """What a front matter holds, None when that is nothing; and its comments, which belong to no value."""
-
-    value: Any
-    comments: tuple[str, ...]
 
 
 class Page(NamedTuple):
@@ -70,46 +58,62 @@ class Page(NamedTuple):
     comments: tuple[str, ...] = ()
 
 
-def front_matter_of(text: str) -> tuple[dict[str, Any], str]:
-    """The metadata and the body of a README.md: see take_apart."""
-    page = take_apart(text)
-    return page.metadata, page.body
+def decode(content: bytes) -> tuple[str, bool, tuple[str, ...]]:
+    """The text of a README.md, line ends as LF; whether most were CRLF; and a line for each thing that was repaired.
+
+    Every byte string has one, whatever its encoding.
+    """
+    repairs: list[str] = []
+    text = _text_of(content, repairs)
+    ends = Counter(re.findall("\r\n|\r|\n", text))
+    if len(ends) > 1:
+        repairs.append("line ends of several kinds are one kind now")
+    return unix(text), 2 * ends["\r\n"] > ends.total(), tuple(repairs)
 
 
-def take_apart(text: str) -> Page:
+def _text_of(content: bytes, repairs: list[str]) -> str:
+    # Every second byte of western text is zero in UTF-16; in UTF-8 none is.
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and 4 * content.count(0) > len(content):
+        repairs.append("the file was in UTF-16 and is in UTF-8 now")
+        return content.decode("utf-16", "replace")
+    text = content.decode("utf-8", "surrogateescape")
+    if text.startswith(BYTE_ORDER_MARK):
+        repairs.append("a byte order mark at the start, which hides the front matter, was removed")
+    text, num_bad = _BAD_BYTE.subn(
+        lambda match: match[0].encode("utf-8", "surrogateescape").decode("cp1252", "replace"), text
+    )
+    if num_bad:
+        repairs.append(f"bytes that are no UTF-8 ({num_bad}) were read as Windows-1252")
+    return text.lstrip(BYTE_ORDER_MARK)
+
+
+def read_page(text: str) -> Page:
     """The parts of a README.md. The metadata is empty where there is none; text between --- lines is body.
 
     Raises CardError, naming the line, for a front matter that the Hub cannot read.
     """
-    text = unix(text).lstrip(BYTE_ORDER_MARK)
-    block = find_block(text)
-    if block is None:
-        return Page({}, text)
+    block, body = take_apart(text)
     try:
-        metadata, comments = load(block.text, block.first_line)
+        metadata, comments = load(block)
     except NotYaml as error:
         raise CardError(
             f"The front matter of README.md cannot be read: {error}.",
             "Correct it in README.md, or take that file away and publish again.",
         ) from error
     if isinstance(metadata, dict):
-        return Page(metadata, block.body, comments)
-    return Page({}, text if block.text.strip() else block.body)
+        return Page(metadata, body, comments)
+    return Page({}, unix(text) if block.strip() else body)
 
 
-def find_block(text: str) -> Block | None:
-    """What the Hub takes for the front matter of `text`, whose line ends are LF."""
+def take_apart(text: str) -> tuple[str, str]:
+    """What the Hub takes for the front matter, in the lines where the file has it, or ""; and what follows."""
+    text = unix(text).lstrip(BYTE_ORDER_MARK)
     match = REGEX_YAML_BLOCK.match(text)
-    return block_at(text, match.start(2), match.end(2), match.end()) if match else None
+    return ("\n" * text.count("\n", 0, match.start(2)) + match[2], text[match.end() :]) if match else ("", text)
 
 
-def block_at(text: str, start: int, end: int, body: int) -> Block:
-    """The front matter that lies in `text` from `start` to `end`, before the body that begins at `body`."""
-    return Block(text[start:end], text.count("\n", 0, start) + 1, text[body:])
-
-
-def load(block: str, first_line: int = 1) -> Loaded:
-    """What `block` holds. Raises NotYaml, with lines counted from `first_line`.
+def load(block: str) -> tuple[Any, tuple[str, ...]]:
+    """What stands between two --- lines: its value, None when that is nothing, and its comments. Raises NotYaml.
 
     Keys are text, as in JavaScript: their source where it is a number or a boolean.
     """
@@ -118,13 +122,12 @@ def load(block: str, first_line: int = 1) -> Loaded:
     try:
         loader = _Loader(block.translate(_TO_PRIVATE))
         node = loader.get_single_node()
-        return Loaded(None if node is None else _value(node), tuple(loader.comments))
+        return None if node is None else _value(node), tuple(loader.comments)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        where = f", line {mark.line + first_line}" if mark else ""
-        raise NotYaml(f"{error.problem}{where}") from error
+        raise NotYaml(f"{error.problem}, line {mark.line + 1}" if mark else str(error.problem)) from error
     except ReaderError as error:
-        line = block.count("\n", 0, error.position) + first_line
+        line = block.count("\n", 0, error.position) + 1
         raise NotYaml(f"the character U+{error.character:04X} has no place in YAML, line {line}") from error
 
 
@@ -154,10 +157,10 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
-
-_Loader.yaml_implicit_resolvers = {}
-for _tag, _first in (("null", ["~", "n", "N", ""]), ("bool", [*"tTfF"]), ("int", _DIGITS), ("float", [*_DIGITS, "."])):
-    _Loader.add_implicit_resolver(f"{_TAG}{_tag}", _SCALARS[_tag], _first)
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        if kind is yaml.ScalarNode and implicit[0]:
+            return _TAG + next((tag for tag, form in _SCALARS.items() if form.fullmatch(value)), "str")
+        return super().resolve(kind, value, implicit)
 
 
 def _value(node: yaml.Node) -> Any:
@@ -170,7 +173,7 @@ def _value(node: yaml.Node) -> Any:
         text = _text(node)
         if tag == "str":
             return text
-        if tag in _SCALARS and _SCALARS[tag].match(text):
+        if tag in _SCALARS and _SCALARS[tag].fullmatch(text):
             return _scalar(tag, text)
     raise ConstructorError(None, None, f"the tag {tag} is not read here", node.start_mark)
 
@@ -188,7 +191,7 @@ def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
 
 
 def _text(node: yaml.ScalarNode) -> str:
-    return encodable(node.value.translate(_FROM_PRIVATE))
+    return well_formed(node.value.translate(_FROM_PRIVATE))
 
 
 def _scalar(tag: str, text: str) -> Any:

@@ -6,6 +6,7 @@
 
     seal(body) -> body        checks the markers, and puts into regions what stands in none
     split(body) -> parts      Foreign | Region | Stray, in their order; reads any text
+    join(parts) -> body
 
 manifest.json states the SHA-256 of each region as it was published. A region that has another one was edited since;
 whoever changes the manifest as well is not noticed.
@@ -14,31 +15,32 @@ whoever changes the manifest as well is not noticed.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
 from hub_publisher.errors import CardError
 
-# A line of its own; four spaces before it would make it code. escape.fence breaks what would read as one. Versions up
-# to 0.1 wrote the content's SHA-256 into the marker; it is not looked at.
-_MARKER = re.compile(
-    r"^ {0,3}<!-- *hub-publisher:(begin|end) +([a-z][a-z0-9-]*)(?: +sha256=[0-9a-f]*)? *-->[ \t]*(?:\n|\Z)",
-    re.MULTILINE,
-)
-WHOLE_PAGE = "card"
+_NAME = "[a-z][a-z0-9-]*"
+
+
+def _marker(kind: str, name: str) -> str:
+    # A line of its own; four spaces before it would make it code. escape.fence breaks what would read as one. Versions
+    # up to 0.1 wrote the content's SHA-256 into the marker; it is not looked at.
+    return rf"^ {{0,3}}<!-- *hub-publisher:{kind} +{name}(?: +sha256=[0-9a-f]*)? *-->[ \t]*(?:\n|\Z)"
+
+
+_ANY_MARKER = _marker("(?:begin|end)", _NAME)
+_BEGIN, _END = _marker("begin", f"(?P<name>{_NAME})"), _marker("end", "(?P=name)")
+_REGION = rf"{_BEGIN}(?P<content>(?:(?!{_ANY_MARKER}).*\n)*+){_END}"
+_PART = re.compile(f"{_REGION}|{_marker('(?:begin|end)', f'(?P<stray>{_NAME})')}", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Foreign:
-    """Text outside the regions, with its blank lines: somebody else's."""
+    """Text outside the regions, without the blank lines around it: somebody else's."""
 
     text: str
-
-    @property
-    def is_blank(self) -> bool:
-        """Whether it is nothing but the space between two regions."""
-        return not self.text.strip()
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class Region:
     def text(self) -> str:
         """The region with its markers."""
         content = self.content if self.content.endswith("\n") or not self.content else f"{self.content}\n"
-        return f"<!-- hub-publisher:begin {self.name} -->\n{content}<!-- hub-publisher:end {self.name} -->\n"
+        return f"<!-- hub-publisher:begin {self.name} -->\n{content}<!-- hub-publisher:end {self.name} -->"
 
 
 @dataclass(frozen=True)
@@ -79,58 +81,42 @@ def unix(text: str) -> str:
 
 def split(body: str) -> tuple[Part, ...]:
     """The parts of `body` in their order, line ends as LF. Any text has parts; a name may come more than once."""
-    return tuple(_parts(unix(body)))
+    return tuple(part for part in _parts(unix(body)) if not isinstance(part, Foreign) or part.text.strip())
 
 
 def _parts(body: str) -> Iterator[Part]:
-    markers = list(_MARKER.finditer(body))
-    position = number = 0
-    while number < len(markers):
-        marker = markers[number]
-        kind, name = marker.groups()
-        if position < marker.start():
-            yield Foreign(body[position : marker.start()])
-        partner = markers[number + 1] if number + 1 < len(markers) else None
-        if kind == "begin" and partner and partner.group(1, 2) == ("end", name):
-            yield Region(name, body[marker.end() : partner.start()])
-            position, number = partner.end(), number + 2
-        else:
-            yield Stray(name, marker[0])
-            position, number = marker.end(), number + 1
-    if position < len(body):
-        yield Foreign(body[position:])
+    position = 0
+    for match in _PART.finditer(body):
+        yield Foreign(body[position : match.start()].strip("\n"))
+        name, content, stray = match.group("name", "content", "stray")
+        yield Stray(stray, match[0]) if stray else Region(name, content)
+        position = match.end()
+    yield Foreign(body[position:].strip("\n"))
+
+
+def join(parts: Iterable[Foreign | Region]) -> str:
+    """A page of `parts`, a blank line between each two."""
+    return "\n\n".join(part.text for part in parts) + "\n"
 
 
 def seal(body: str) -> str:
     """A rendered page with every text of it in a region.
 
-    What a template has outside its regions becomes one, called "card" when it has no other, else "text-1" and so on:
-    only then can a later page take its place. Sealing twice changes nothing. Raises CardError for a marker without
-    its partner and for a name that comes twice.
+    What a template has outside its regions becomes one, called "text-1" and so on: only then can a later page take its
+    place. Sealing twice changes nothing. Raises CardError for a marker without its partner and for a name that comes
+    twice.
     """
     parts = split(body)
     names = Counter(part.name for part in parts if not isinstance(part, Foreign))
-    for part in parts:
-        if isinstance(part, Stray):
-            raise _unsound(part.name, "has a marker without its partner, or another region within")
-        if isinstance(part, Region) and names[part.name] > 1:
-            raise _unsound(part.name, "comes more than once")
-    named = (f"text-{number}" for number in count(1) if f"text-{number}" not in names)
-    free = named if names else iter((WHOLE_PAGE,))
-    return "".join(_sealed(part, free) for part in parts)
-
-
-def _sealed(part: Part, free: Iterator[str]) -> str:
-    if isinstance(part, Foreign) and not part.is_blank:
-        content = part.text.strip("\n")
-        before, _, after = part.text.partition(content)
-        return f"{before}{Region(next(free), content).text}" + after.removeprefix("\n")
-    return part.text
-
-
-def _unsound(name: str, fault: str) -> CardError:
-    return CardError(
-        f"The card's region {name} {fault}.",
-        f"Let the template hold <!-- hub-publisher:begin {name} --> and <!-- hub-publisher:end {name} --> once each, "
-        "one below the other.",
-    )
+    free = (f"text-{number}" for number in count(1) if f"text-{number}" not in names)
+    sealed = [Region(next(free), part.text) if isinstance(part, Foreign) else part for part in parts]
+    for part in sealed:
+        if isinstance(part, Stray) or names[part.name] > 1:
+            name, is_stray = part.name, isinstance(part, Stray)
+            fault = "has a marker without its partner, or another region within" if is_stray else "comes more than once"
+            raise CardError(
+                f"The card's region {name} {fault}.",
+                f"Let the template hold <!-- hub-publisher:begin {name} --> and <!-- hub-publisher:end {name} --> "
+                "once each, one below the other.",
+            )
+    return join(part for part in sealed if isinstance(part, Region))

@@ -7,14 +7,16 @@ transformers#13528, ai-toolkit#260).
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from hub_publisher.errors import CardError
-from hub_publisher.readme import hub_rules
-from hub_publisher.readme.escape import is_web_address
+from hub_publisher.readme.escape import excerpt, is_web_address
+from hub_publisher.readme.hub_rules import LICENSES, is_language, is_model_id
 
-RELATIONS = ("adapter", "merge", "quantized", "finetune")
+_QUOTE = "Quote it, or leave it out."
+_LICENSE_HELP = "See https://huggingface.co/docs/hub/repositories-licenses, or use other with a license_name."
+_RELATIONS = ("adapter", "merge", "quantized", "finetune")
 
 
 class Problem(NamedTuple):
@@ -24,209 +26,123 @@ class Problem(NamedTuple):
     fault: str
     remedy: str
 
-    def __str__(self) -> str:
-        return f"{self.key}: {self.fault}. {self.remedy}"
-
 
 def check_metadata(metadata: dict[str, Any]) -> None:
     """Raises CardError, with every key at fault and the remedy of each, when the Hub would refuse `metadata`."""
     if problems := find_problems(metadata):
-        faults = "; ".join(f"{problem.key}: {problem.fault}" for problem in problems)
-        remedies = dict.fromkeys(problem.remedy for problem in problems)
+        faults = "; ".join(f"{key}: {fault}" for key, fault, _ in problems)
+        remedies = dict.fromkeys(remedy for _, _, remedy in problems)
         raise CardError(f"The Hub would refuse this card. {faults}.", "\n".join(remedies))
-
-
-def validate_metadata(metadata: dict[str, Any]) -> list[str]:
-    """One line for every rule that `metadata` breaks: key, fault, remedy. Empty when the Hub would take it."""
-    return [str(problem) for problem in find_problems(metadata)]
 
 
 def find_problems(metadata: dict[str, Any]) -> list[Problem]:
     """Every rule that `metadata` breaks. It may come from anybody: whatever its values are, they have a verdict."""
-    return list(_problems(metadata))
+    problems = [problem for key, value in leaves(metadata) for problem in _unplain(key, value)]
+    for paths, holds, fault, remedy in _RULES:
+        for path in paths.split():
+            name, *rest = path.replace("[]", ".[]").split(".")
+            found = _at(metadata[name], rest, name) if metadata.get(name) is not None else ()
+            problems += [
+                Problem(key, fault.format(excerpt(repr(value))), remedy) for key, value in found if not holds(value)
+            ]
+    if metadata.get("license") == "other" and not (metadata.get("license_name") and metadata.get("license_link")):
+        problems.append(Problem("license", "other needs a license_name and a license_link", "Give both."))
+    if "base_model_relation" in metadata and "base_model" not in metadata:
+        problems.append(Problem("base_model_relation", "there is no base_model to relate to", "Leave it out."))
+    return problems
 
 
-def _problems(metadata: dict[str, Any]) -> Iterator[Problem]:
-    yield from _plain_values(metadata)
-    for key, rule in _RULES.items():
-        if key in metadata and metadata[key] is not None:
-            yield from rule(metadata[key], metadata)
-
-
-def _plain_values(value: Any, key: str = "") -> Iterator[Problem]:
-    """Only what YAML and every reader of it agree on: no null, no NaN, no numpy scalar."""
-    if isinstance(value, dict):
+def leaves(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Everything in `value` that is no dict or list with something in it, each with its place: `widget[0].text`."""
+    if isinstance(value, dict) and value:
         for name, item in value.items():
-            yield from _plain_values(item, f"{key}.{name}" if key else str(name))
-    elif isinstance(value, list):
+            yield from leaves(item, f"{key}.{name}" if key else name)
+    elif isinstance(value, list) and value:
         for index, item in enumerate(value):
-            yield from _plain_values(item, f"{key}[{index}]")
-    elif type(value) not in (str, bool, int, float):
+            yield from leaves(item, f"{key}[{index}]")
+    else:
+        yield key, value
+
+
+def _unplain(key: str, value: Any) -> Iterator[Problem]:
+    """Only what YAML and every reader of it agree on: no null, no NaN, no numpy scalar."""
+    if type(value) not in (str, bool, int, float, list, dict):
         yield Problem(key, f"a {type(value).__name__} has no place in a card", "Leave the key out.")
     elif isinstance(value, float) and not math.isfinite(value):
         yield Problem(key, f"{value} is not a finite number", "Train again with a lower --learning-rate.")
 
 
-def _license(value: Any, metadata: dict[str, Any]) -> Iterator[Problem]:
-    for license_id in value if isinstance(value, list) else [value]:
-        if not isinstance(license_id, str) or license_id not in hub_rules.LICENSES:
-            yield Problem(
-                "license",
-                f"{license_id!r} is not a licence id of the Hub",
-                "See https://huggingface.co/docs/hub/repositories-licenses, or use other with a license_name.",
-            )
-    if value == "other" and not (metadata.get("license_name") and metadata.get("license_link")):
-        yield Problem("license", "other needs a license_name and a license_link", "Give both.")
+def _at(value: Any, path: list[str], key: str) -> Iterator[tuple[str, Any]]:
+    """What `value`, which stands at `key`, has at `path`, each with its place; None where it lacks that."""
+    if not path:
+        yield key, value
+    elif path[0] != "[]":
+        yield from _at(value.get(path[0]) if isinstance(value, dict) else None, path[1:], f"{key}.{path[0]}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _at(item, path[1:], f"{key}[{index}]")
+    elif value is not None:
+        yield from _at(value, path[1:], key)  # the Hub takes one for a list of one
 
 
-def _license_link(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-    if value not in ("LICENSE", "LICENSE.md") and not _is_url(value):
-        yield Problem("license_link", f"{value!r} is no URL", "Use LICENSE, LICENSE.md or an https:// address.")
+def _text(holds: Callable[[str], object]) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and bool(holds(value))
 
 
-def _language(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-    for code in value if isinstance(value, list) else [value]:
-        if not isinstance(code, str) or not hub_rules.is_language(code):
-            yield Problem(
-                "language", f"{code!r} is not a language code", "Use ISO 639 codes in lower case, without region."
-            )
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
 
 
-def _base_model(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-    for model in value if isinstance(value, list) else [value]:
-        if not isinstance(model, str) or not hub_rules.is_model_id(model):
-            yield Problem(
-                "base_model",
-                f"{model!r} is not the id of a model on the Hub",
-                "Name the base model as namespace/name with --base-model.",
-            )
+def _is_inference(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, dict) and isinstance(value.get("parameters"), dict))
 
 
-def _datasets(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-    for dataset in value if isinstance(value, list) else [value]:
-        if not isinstance(dataset, str) or not hub_rules.is_model_id(dataset):
-            yield Problem("datasets", f"{dataset!r} is not the id of a data set on the Hub", "Leave it out.")
+def _is_emission(value: Any) -> bool:
+    grams = value.get("emissions") if isinstance(value, dict) else value
+    return isinstance(grams, int | float) and not isinstance(grams, bool)
 
 
-def _relation(value: Any, metadata: dict[str, Any]) -> Iterator[Problem]:
-    if value not in RELATIONS:
-        yield Problem("base_model_relation", f"{value!r} is unknown", f"Use one of {', '.join(RELATIONS)}.")
-    if "base_model" not in metadata:
-        yield Problem("base_model_relation", "there is no base_model to relate to", "Leave it out.")
+_is_url = _text(is_web_address)
 
-
-def _strings(key: str) -> Any:
-    def rule(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-        if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
-            yield Problem(key, "it must be a list of strings", "Quote each, and leave out empty ones.")
-
-    return rule
-
-
-def _string(key: str) -> Any:
-    def rule(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-        if not isinstance(value, str) or not value:
-            yield Problem(key, "it must be a string", "Quote it, or leave it out.")
-
-    return rule
-
-
-def _thumbnail(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-    if not _is_url(value):
-        yield Problem("thumbnail", f"{value!r} is no URL", "Use an https:// address, or leave it out.")
-
-
-def _widget(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-    if not isinstance(value, list):
-        yield Problem("widget", "it must be an array", "Give a list of examples, each with a text.")
-        return
-    for index, example in enumerate(value):
-        key = f"widget[{index}]"
-        if not isinstance(example, dict) or not isinstance(example.get("text"), str) or not example["text"]:
-            yield Problem(f"{key}.text", "every example needs a text", "Give --prompt a text that is not empty.")
-            continue
-        for name in ("example_title", "group"):
-            if name in example and not isinstance(example[name], str):
-                yield Problem(f"{key}.{name}", "it must be a string", "Quote it, or leave it out.")
-        output = example.get("output")
-        if output is not None and not (isinstance(output, dict) and isinstance(output.get("text"), str)):
-            yield Problem(f"{key}.output", "it must hold a text", "Give the continuation as output.text.")
-
-
-def _inference(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-    if not isinstance(value, bool) and not (isinstance(value, dict) and isinstance(value.get("parameters"), dict)):
-        yield Problem("inference", "it must be true, false or hold parameters", "Give inference.parameters.")
-
-
-def _co2(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-    emissions = value.get("emissions") if isinstance(value, dict) else value
-    if isinstance(emissions, bool) or not isinstance(emissions, int | float):
-        yield Problem("co2_eq_emissions", "it needs grams as a number", "Give co2_eq_emissions.emissions.")
-
-
-def _model_index(value: Any, _: dict[str, Any]) -> Iterator[Problem]:
-    # Several entries are legal, but huggingface_hub reads them back as one under the last name.
-    if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
-        yield Problem("model-index", "it must be a list of exactly one entry", "Give one entry for this model.")
-        return
-    entry = value[0]
-    name = entry.get("name")
-    if not isinstance(name, str) or not hub_rules.is_model_id(name):
-        yield Problem("model-index[0].name", f"{name!r} is not a model's name", "Use the repository's name.")
-    results = entry.get("results", [])
-    if not isinstance(results, list):
-        yield Problem("model-index[0].results", "it must be a list", "Give a list of results, or leave it out.")
-        return
-    for index, result in enumerate(results):
-        yield from _result(result, f"model-index[0].results[{index}]")
-
-
-def _result(result: Any, key: str) -> Iterator[Problem]:
-    for name in ("task.type", "dataset.type", "dataset.name"):
-        found = _within(result, name)
-        if not isinstance(found, str) or not found:
-            yield Problem(f"{key}.{name}", "it must be a string", "Give it, in quotes.")
-    for name in ("dataset.config", "dataset.split", "dataset.revision"):
-        if not isinstance(_within(result, name, ""), str):
-            yield Problem(f"{key}.{name}", "it must be a string", "Quote it, or leave it out.")
-    metrics = _within(result, "metrics")
-    for number, metric in enumerate(metrics if isinstance(metrics, list) and metrics else [{}]):
-        if not isinstance(_within(metric, "type"), str) or _within(metric, "value") is None:
-            yield Problem(f"{key}.metrics[{number}]", "it needs a type and a value", "Give both.")
-    if _within(result, "source") is not None and not _is_url(_within(result, "source.url")):
-        yield Problem(f"{key}.source.url", "a source needs a URL", "Give one, or leave the source out.")
-
-
-def _within(value: Any, path: str, missing: Any = None) -> Any:
-    """What lies at a dotted `path` of nested dicts, or `missing`."""
-    for name in path.split("."):
-        if not isinstance(value, dict) or name not in value:
-            return missing
-        value = value[name]
-    return value
-
-
-def _is_url(value: Any) -> bool:
-    return isinstance(value, str) and is_web_address(value)
-
-
-_RULES = {
-    "license": _license,
-    "license_name": _string("license_name"),
-    "license_link": _license_link,
-    "language": _language,
-    "library_name": _string("library_name"),
-    "pipeline_tag": _string("pipeline_tag"),
-    "tags": _strings("tags"),
-    "metrics": _strings("metrics"),
-    "base_model": _base_model,
-    "base_model_relation": _relation,
-    "datasets": _datasets,
-    "widget": _widget,
-    "inference": _inference,
-    "model-index": _model_index,
-    "thumbnail": _thumbnail,
-    "co2_eq_emissions": _co2,
-}
-# The keys that the Hub knows and this module has a rule for.
-KEYS = frozenset(_RULES)
+# Where; what must hold there; else what is wrong, and what to do. [] is every item of a list, or what stands in its
+# place. Several entries of model-index are legal, but huggingface_hub reads them back as one under the last name.
+_RESULT = "model-index[].results[]"
+_RULES: tuple[tuple[str, Callable[[Any], bool], str, str], ...] = (
+    ("license[]", _text(LICENSES.__contains__),
+     "{} is not a licence id of the Hub", _LICENSE_HELP),
+    ("license_link", lambda value: value in ("LICENSE", "LICENSE.md") or _is_url(value),
+     "{} is no URL", "Use LICENSE, LICENSE.md or an https:// address."),
+    ("language[]", _text(is_language),
+     "{} is not a language code", "Use ISO 639 codes in lower case, without region."),
+    ("license_name library_name pipeline_tag", _text(bool), "it must be a string", _QUOTE),
+    ("tags metrics", lambda value: isinstance(value, list) and all(map(_text(bool), value)),
+     "it must be a list of strings", "Quote each, and leave out empty ones."),
+    ("base_model[]", _text(is_model_id),
+     "{} is not the id of a model on the Hub", "Name the base model as namespace/name with --base-model."),
+    ("base_model_relation", _RELATIONS.__contains__, "{} is unknown", f"Use one of {', '.join(_RELATIONS)}."),
+    ("datasets[]", _text(is_model_id), "{} is not the id of a data set on the Hub", "Leave it out."),
+    ("thumbnail", _is_url, "{} is no URL", "Use an https:// address, or leave it out."),
+    ("inference", _is_inference, "it must be true, false or hold parameters", "Give inference.parameters."),
+    ("co2_eq_emissions", _is_emission, "it needs grams as a number", "Give co2_eq_emissions.emissions."),
+    ("widget", lambda value: isinstance(value, list),
+     "it must be an array", "Give a list of examples, each with a text."),
+    ("widget[].text", _text(bool), "every example needs a text", "Give --prompt a text that is not empty."),
+    ("widget[].example_title widget[].group", _is_text_or_none, "it must be a string", _QUOTE),
+    ("widget[].output", lambda value: value is None or (isinstance(value, dict) and isinstance(value.get("text"), str)),
+     "it must hold a text", "Give the continuation as output.text."),
+    ("model-index", lambda value: isinstance(value, list) and len(value) == 1,
+     "it must be a list of exactly one entry", "Give one entry for this model."),
+    ("model-index[].name", _text(is_model_id), "{} is not a model's name", "Use the repository's name."),
+    ("model-index[].results", lambda value: value is None or isinstance(value, list),
+     "it must be a list", "Give a list of results, or leave it out."),
+    (f"{_RESULT}.task.type {_RESULT}.dataset.type {_RESULT}.dataset.name", _text(bool),
+     "it must be a string", "Give it, in quotes."),
+    (f"{_RESULT}.dataset.config {_RESULT}.dataset.split {_RESULT}.dataset.revision", _is_text_or_none,
+     "it must be a string", _QUOTE),
+    (f"{_RESULT}.metrics", lambda value: isinstance(value, list) and value != [],
+     "it must be a list of metrics", "Give at least one."),
+    (f"{_RESULT}.metrics[].type", _text(bool), "a metric needs a type", "Give it, in quotes."),
+    (f"{_RESULT}.metrics[].value", lambda value: value is not None, "a metric needs a value", "Give it."),
+    (f"{_RESULT}.source", lambda value: value is None or (isinstance(value, dict) and _is_url(value.get("url"))),
+     "a source needs a URL", "Give one, or leave the source out."),
+)  # fmt: skip

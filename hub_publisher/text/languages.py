@@ -4,15 +4,17 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 UNKNOWN = "und"
 
-# The old codes that platforms still send, and what ISO 639-1 has for them today.
-_RENAMED = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro", "no-no": "no", "fil": "tl"}
-# X's own: qam (mentions), qct (cashtags), qht (hashtags), qme (media), qst (short), and ISO's for "none" and "various".
-_NO_LANGUAGE = re.compile(r"q[a-z]{2}|und|zxx|art|mis|mul")
-_CODE = re.compile(r"[a-z]{2,3}")
+# Codes that platforms and detectors still write, and what ISO 639-1 has for them today.
+_RENAMED = {"in": "id", "iw": "he", "ji": "yi", "jw": "jv", "mo": "ro", "fil": "tl"}
+# ISO 639-2's "undetermined", "no linguistic content", "uncoded", "several"; qaa to qtz are for private use, as by X
+# for posts of only mentions (qam), hashtags (qht), media (qme) and the like.
+NO_LANGUAGE = re.compile("und|zxx|mis|mul|art|q[a-t][a-z]")
+_CODE = re.compile("[a-z]{2,3}")
 
 MAX_SAMPLED = 2000  # posts; enough for shares to within about two per cent
 _MIN_LETTERS = 20  # below that a guess is a coin toss
@@ -22,12 +24,9 @@ _MIN_SHARE = 0.02  # of the guesses; a rarer language is more likely a wrong gue
 
 def usable_code(code: str | None) -> str | None:
     """The ISO 639 code in `code` as a platform writes it ("iw", "zh-CN", "und"), or None when it names no language."""
-    if not code:
-        return None
-    plain = code.strip().lower().replace("_", "-")
-    plain = _RENAMED.get(plain, plain).split("-")[0]
-    plain = _RENAMED.get(plain, plain)
-    return plain if _CODE.fullmatch(plain) and not _NO_LANGUAGE.fullmatch(plain) else None
+    base = re.split("[-_]", (code or "").strip().lower(), maxsplit=1)[0]
+    base = _RENAMED.get(base, base)
+    return base if _CODE.fullmatch(base) and not NO_LANGUAGE.fullmatch(base) else None
 
 
 def identify(texts: Sequence[str], codes: Sequence[str | None]) -> tuple[list[str | None], dict[str, int], int]:
@@ -75,12 +74,6 @@ def _num_letters(text: str) -> int:
 
 
 def _scaled(counts: Counter[str], total: int) -> dict[str, int]:
-    """`counts` scaled up to sum to `total`, by largest remainder."""
-    if not counts:
-        return {}
-    exact = {code: count * total / counts.total() for code, count in counts.items()}
-    scaled = {code: int(share) for code, share in exact.items()}
-    by_remainder = sorted(exact, key=lambda code: (scaled[code] - exact[code], code))
-    for code in by_remainder[: total - sum(scaled.values())]:
-        scaled[code] += 1
-    return {code: count for code, count in scaled.items() if count}
+    """`counts` scaled up to sum to `total`; none is off by one or more."""
+    ends = [number * total // counts.total() for number in accumulate(counts.values())]
+    return {code: end - start for code, start, end in zip(counts, [0, *ends], ends, strict=False) if end > start}

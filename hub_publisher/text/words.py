@@ -66,16 +66,10 @@ def _has_at_least(number: int, matches: Iterator[re.Match[str]]) -> bool:
 
 @cache
 def marks() -> str:
-    """Ranges of combining marks: Indic and Thai words hold them, and \\w does not match them."""
-    skipped = (range(0xFE00, 0xFE10), range(0x20D0, 0x2100))  # emoji selectors, key caps
-    codes = [
-        code
-        for code in range(0x0300, 0xFFFF)
-        if unicodedata.category(chr(code))[0] == "M" and not any(code in part for part in skipped)
-    ]
-    starts = [code for i, code in enumerate(codes) if i == 0 or codes[i - 1] != code - 1]
-    ends = [code for i, code in enumerate(codes) if i == len(codes) - 1 or codes[i + 1] != code + 1]
-    return "".join(f"{chr(start)}-{chr(end)}" for start, end in zip(starts, ends, strict=True))
+    """All combining marks, for a class of characters: Indic and Thai words hold them, and \\w does not match them."""
+    skipped = {*range(0xFE00, 0xFE10), *range(0x20D0, 0x2100)}  # emoji selectors, key caps
+    chars = (chr(code) for code in range(0x0300, 0xFFFF) if code not in skipped)
+    return "".join(char for char in chars if unicodedata.category(char)[0] == "M")
 
 
 @cache

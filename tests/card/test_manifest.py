@@ -12,7 +12,7 @@ from hub_publisher import card
 from hub_publisher.card.manifest import dump, parse, provenance
 from hub_publisher.errors import CardError
 from hub_publisher.readme.escape import JOINER
-from hub_publisher.readme.merge import front_matter_of
+from hub_publisher.readme.parse import read_page
 from hub_publisher.records import POSTS
 from hub_publisher.system.files import sha256_of
 from tests.helpers import card_records
@@ -38,7 +38,7 @@ def manifest_of(folder: Path) -> dict[str, Any]:
 
 
 def test_every_number_on_the_page_stands_in_it(folder: Path) -> None:
-    metadata, body = front_matter_of((folder / "README.md").read_text())
+    metadata, body, _ = read_page((folder / "README.md").read_text())
     known = set(NUMBER.findall((folder / "manifest.json").read_text()))
     text = re.sub(" sha256=[0-9a-f]+", "", unescape(body)).replace(JOINER, "")
     numbers = NUMBER.findall(text)

@@ -14,8 +14,8 @@ from hub_publisher.card.metadata import build
 from hub_publisher.config import Config
 from hub_publisher.errors import CardError
 from hub_publisher.readme import frontmatter
-from hub_publisher.readme.escape import encodable
-from hub_publisher.readme.validate import validate_metadata
+from hub_publisher.readme.validate import find_problems
+from hub_publisher.text.characters import well_formed
 from tests.helpers import card_records
 from tests.readme.test_escape import texts
 
@@ -51,7 +51,7 @@ def with_encodable_text(value: object) -> object:
         return {key: with_encodable_text(item) for key, item in value.items()}
     if isinstance(value, list):
         return [with_encodable_text(item) for item in value]
-    return encodable(value) if isinstance(value, str) else value
+    return well_formed(value) if isinstance(value, str) else value
 
 
 def same(one: object, other: object) -> bool:
@@ -65,12 +65,9 @@ def test_a_scalar_stays_on_one_line_for_every_notion_of_a_line(text: str) -> Non
     assert len(frontmatter.scalar(text).splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("value", "error"),
-    [(None, TypeError), (np.float32(1), TypeError), (b"x", TypeError), (math.nan, ValueError), (math.inf, ValueError)],
-)
-def test_what_has_no_place_in_yaml_is_refused(value: object, error: type[Exception]) -> None:
-    with pytest.raises(error):
+@pytest.mark.parametrize("value", [None, np.float32(1), b"x", math.nan, math.inf])
+def test_what_has_no_place_in_yaml_is_refused(value: object) -> None:
+    with pytest.raises(TypeError, match="cannot stand in the front matter"):
         frontmatter.dump({"key": value})
 
 
@@ -162,7 +159,7 @@ def test_a_licence_without_an_id_on_the_hub_is_named_and_linked(inputs) -> None:
         metadata = build(with_base(inputs, license=known))
         assert (metadata["license"], metadata["license_name"]) == ("other", name)
         assert metadata["license_link"] == "https://huggingface.co/HuggingFaceTB/SmolLM2-135M"
-        assert validate_metadata(metadata) == []
+        assert find_problems(metadata) == []
 
 
 def test_a_first_text_that_is_withheld_is_no_example(inputs) -> None:
@@ -187,9 +184,9 @@ def test_the_title_of_an_example_is_a_short_line(inputs) -> None:
     [
         ({"en": 90, "de": 10}, ["en", "de"]),
         ({"en": 91, "de": 9}, ["en"]),
-        ({"iw": 50, "in": 40, "zh-cn": 10}, ["he", "id", "zh"]),
+        ({"he": 50, "ckb": 40, "xx": 10}, ["he", "ckb"]),
         ({"und": 80, "no": 20}, ["no"]),
-        ({"und": 80, "qme": 20}, None),
+        ({"und": 100}, None),
         ({}, None),
     ],
 )

@@ -28,7 +28,7 @@ def test_a_whole_template(inputs: Inputs, tmp_path: Path) -> None:
     # Without regions of its own the page is one.
     assert page(inputs, tmp_path, "# {{ identity.name }}\n").splitlines()[1:] == [
         "# Tide Clerk",
-        "<!-- hub-publisher:end card -->",
+        "<!-- hub-publisher:end text-1 -->",
     ]
     assert "\n## Limitations and bias\n" in page(inputs, tmp_path, '{% include "card/limitations.md.jinja" %}')
 

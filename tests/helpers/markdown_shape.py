@@ -15,7 +15,12 @@ _TEXT = ("text", "text_special", "softbreak")
 
 def shape(markdown: str) -> list[tuple]:
     """Every block and inline element in order, with the address of links and images; no words, no <br>."""
-    return [item for token in PARSER.parse(markdown) for item in _items(token)]
+    return shape_of(PARSER.parse(markdown))
+
+
+def shape_of(tokens: list[Token]) -> list[tuple]:
+    """The same of a page that is parsed already."""
+    return [item for token in tokens for item in _items(token)]
 
 
 def _items(token: Token) -> list[tuple]:

@@ -28,7 +28,7 @@ NAMES = ("use", "samples", "about")
 
 
 def region(name: str, content: str) -> str:
-    return Region(name, f"## {name}\n\n{content}\n").text
+    return Region(name, f"## {name}\n\n{content}\n").text + "\n"
 
 
 def card(content: str, names: tuple[str, ...] = NAMES, metadata: dict[str, Any] = METADATA) -> str:

@@ -234,7 +234,7 @@ def test_any_front_matter_is_answered(text: str) -> None:
     ("yaml", "text"),
     [
         ("base_model: /home/me/model", "base_model: '/home/me/model' is not the id of a model on the Hub"),
-        ("datasets: ['./posts.jsonl']", "datasets: './posts.jsonl' is not the id of a data set"),
+        ("datasets: ['./posts.jsonl']", "datasets[0]: './posts.jsonl' is not the id of a data set"),
         ("widget: {text: hi}", "widget: it must be an array"),
         ("license: my-own", "license: 'my-own' is not a licence id of the Hub"),
         ("language: es-ES", "language: 'es-ES' is not a language code"),

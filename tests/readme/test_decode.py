@@ -2,7 +2,8 @@
 
 import pytest
 
-from hub_publisher.readme.merge import Merged, front_matter_of, merge
+from hub_publisher.readme.merge import Merged, merge
+from hub_publisher.readme.parse import read_page
 from tests.helpers.merge import NEW, OLD, PUBLISHED, settled
 
 
@@ -46,5 +47,5 @@ def test_a_byte_order_mark_goes() -> None:
 )
 def test_a_file_of_another_encoding_is_read(content: bytes, repair: str) -> None:
     merged = merge(content, NEW, *PUBLISHED)
-    assert merged.content.decode().endswith(f"{front_matter_of(NEW)[1]}\ncafé … ")
+    assert merged.content.decode().endswith(f"{read_page(NEW).body}\ncafé … \n")
     assert merged.repairs == (repair,)

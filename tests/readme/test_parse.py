@@ -3,8 +3,8 @@
 import pytest
 
 from hub_publisher.errors import CardError
-from hub_publisher.readme.merge import Merged, front_matter_of, merge
-from hub_publisher.readme.parse import SIZE_LIMIT, NotYaml, load
+from hub_publisher.readme.merge import Merged, merge
+from hub_publisher.readme.parse import SIZE_LIMIT, NotYaml, Page, load, read_page
 from tests.helpers.merge import METADATA, NEW, PUBLISHED, settled
 
 
@@ -25,12 +25,12 @@ from tests.helpers.merge import METADATA, NEW, PUBLISHED, settled
     ],
 )  # fmt: skip
 def test_values_are_what_javascript_reads(text: str, value: object) -> None:
-    found = load(f"k: {text}").value
+    found, _ = load(f"k: {text}")
     assert repr(found) == repr({"k": value})
 
 
 def test_keys_are_text() -> None:
-    assert load("1: a\ntrue: b\n08: c").value == {"1": "a", "true": "b", "08": "c"}
+    assert load("1: a\ntrue: b\n08: c") == ({"1": "a", "true": "b", "08": "c"}, ())
 
 
 @pytest.mark.parametrize(
@@ -48,20 +48,19 @@ def test_keys_are_text() -> None:
 )
 def test_what_cannot_be_read_is_named_with_its_line(text: str, fault: str) -> None:
     with pytest.raises(NotYaml) as caught:
-        load(text, 10)
+        load("\n" * 9 + text)
     assert str(caught.value) == fault
 
 
 def test_comments_are_found_wherever_they_stand() -> None:
     text = "# one\na: x # two\nb: 'c # no' #three\nd: |  # four\n  # no\ne: [1, # five\n  2]\n"
-    assert load(text).comments == ("# one", "# two", "#three", "# five")
+    assert load(text)[1] == ("# one", "# two", "#three", "# five")
 
 
 def test_front_matter_and_body_of_a_page() -> None:
-    assert front_matter_of("\ufeff---\r\na: no\r\n---  \r\n\r\n# b\r\n") == ({"a": "no"}, "\n# b\n")
-    assert front_matter_of("# b\n") == ({}, "# b\n")
-    assert merge(None, f"\ufeff{NEW}") == Merged(NEW.encode())
-    assert front_matter_of("---\n\n---\n# b") == ({}, "# b")
+    assert read_page("\ufeff---\r\na: no\r\n---  \r\n\r\n# b\r\n") == Page({"a": "no"}, "\n# b\n")
+    assert read_page("# b\n") == Page({}, "# b\n")
+    assert read_page("---\n\n---\n# b") == Page({}, "# b")
 
 
 @pytest.mark.parametrize(
@@ -75,7 +74,7 @@ def test_front_matter_and_body_of_a_page() -> None:
 )
 def test_a_front_matter_that_the_hub_cannot_read_is_named_and_nothing_is_merged(value: str, fault: str) -> None:
     text = f"---\nx: {value}\n---\n\n# Mine\n"
-    for reading in (lambda: front_matter_of(text), lambda: merge(text.encode(), NEW, *PUBLISHED)):
+    for reading in (lambda: read_page(text), lambda: merge(text.encode(), NEW, *PUBLISHED)):
         with pytest.raises(CardError) as caught:
             reading()
         assert caught.value.message == f"The front matter of README.md cannot be read: {fault}."
@@ -85,7 +84,7 @@ def test_a_front_matter_that_the_hub_cannot_read_is_named_and_nothing_is_merged(
 @pytest.mark.parametrize("text", ["---\n\n# Title\n\n---\nmore\n", "---\n- a\n---\n", "---\nfoo\n---\n\nbar"])
 def test_what_is_no_front_matter_is_text(text: str) -> None:
     merged = merge(text.encode(), NEW)
-    assert merged.content.decode() == f"{NEW}\n{text}"
+    assert merged.content.decode() == f"{NEW}\n{text.rstrip()}\n"
     assert merged.repairs == ()
     settled(merged)
 
@@ -98,5 +97,5 @@ def test_an_empty_front_matter_is_none(text: str) -> None:
 def test_comments_that_are_lost_are_said() -> None:
     merged = merge(b"---\nz: 1 # mine\n# all mine\n---\n", NEW)
     assert merged.repairs == ("comments in the front matter were dropped: # mine # all mine",)
-    assert front_matter_of(merged.content.decode())[0] == METADATA | {"z": 1}
+    assert read_page(merged.content.decode()).metadata == METADATA | {"z": 1}
     settled(merged)
