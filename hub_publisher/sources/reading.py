@@ -2,17 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 from hub_publisher.errors import SourceError
 from hub_publisher.records import Timeline
 from hub_publisher.system.files import sha256_of
 from hub_publisher.text.characters import unescape
-
-T = TypeVar("T")
 
 # Files up to this size are told apart by their content, larger ones by size and time of change: hashing
 # gigabytes before every run would cost more than the reading that the fingerprint is there to save.
@@ -35,6 +33,18 @@ class Reading:
 
     timeline: Timeline
     avatar: bytes | None = None
+
+
+def inner(record: Any, key: str) -> dict[str, Any]:
+    """The object under `key`, or an empty one."""
+    value = record.get(key) if isinstance(record, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def strings(items: Any, key: str) -> list[str]:
+    """The texts under `key` of those `items` that have one; none when `items` is no list."""
+    found = (item.get(key) for item in items if isinstance(item, dict)) if isinstance(items, list) else ()
+    return [value for value in found if isinstance(value, str) and value]
 
 
 def looks_cut(text: str) -> bool:
@@ -66,13 +76,6 @@ def escapes_html(texts: Iterable[str]) -> bool:
         elif "&" in text:
             num_escaped += 1
     return num_escaped > num_bare
-
-
-def progress(items: Iterable[T], what: str) -> Iterator[T]:
-    """`items`, with a progress bar on stderr when that is a terminal."""
-    from tqdm import tqdm
-
-    yield from tqdm(items, desc=what, unit=" posts", disable=None, leave=False)
 
 
 def undecodable_note(texts: Iterable[str]) -> list[str]:

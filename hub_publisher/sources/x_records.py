@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from math import floor
@@ -10,7 +10,7 @@ from typing import Any
 
 from hub_publisher.records import Post
 from hub_publisher.sources.dates import parse_date
-from hub_publisher.sources.reading import REPOST, looks_cut
+from hub_publisher.sources.reading import REPOST, inner, looks_cut, strings
 from hub_publisher.text.characters import unescape, well_formed
 
 _CUT_MARK = re.compile(r"…\s*(?:https?://\S*)?\s*$")
@@ -42,7 +42,7 @@ class Notes:
             core = inner(note, "core")
             moment, text = parse_date(note.get("createdAt")), core.get("text")
             if moment and isinstance(text, str):
-                links = _strings(core.get("urls"), "shortUrl") + _strings(core.get("urls"), "url")
+                links = strings(core.get("urls"), "shortUrl") + strings(core.get("urls"), "url")
                 self._by_second[floor(moment.timestamp())].append((moment.timestamp(), well_formed(text), links))
 
     def full_text(self, text: str, created_at: datetime | None) -> tuple[str, list[str]] | None:
@@ -81,17 +81,6 @@ def to_post(record: Any, owner: Owner, notes: Notes) -> Post:
     )
 
 
-def withheld(post: Post) -> Post:
-    """`post` without its words and date: it is counted, and nothing of it goes further."""
-    return Post(id=post.id, text="", is_repost=post.is_repost)
-
-
-def inner(record: Any, key: str) -> dict[str, Any]:
-    """The object under `key`, or an empty one."""
-    value = record.get(key) if isinstance(record, dict) else None
-    return value if isinstance(value, dict) else {}
-
-
 def post_id(tweet: dict[str, Any]) -> str:
     """The id as text; ids do not fit the numbers of JavaScript."""
     return well_formed(str(tweet.get("id_str") or tweet.get("id") or ""))
@@ -113,10 +102,10 @@ def age(post_id: str) -> tuple[int, str]:
 def _links(tweet: dict[str, Any]) -> tuple[list[str], bool]:
     """The links that stand in the text, and whether the last one is X's own "read on" link of a cut post."""
     entities = inner(tweet, "entities")
-    media = _strings(entities.get("media"), "url") + _strings(inner(tweet, "extended_entities").get("media"), "url")
-    expanded = _strings(entities.get("urls"), "expanded_url")
+    media = strings(entities.get("media"), "url") + strings(inner(tweet, "extended_entities").get("media"), "url")
+    expanded = strings(entities.get("urls"), "expanded_url")
     is_cut = bool(expanded and _STATUS_LINK.fullmatch(expanded[-1]) and "…" in str(tweet.get("full_text"))[-40:])
-    return _strings(entities.get("urls"), "url") + media, is_cut
+    return strings(entities.get("urls"), "url") + media, is_cut
 
 
 def _is_reply_to_other(tweet: dict[str, Any], text: str, owner: Owner) -> bool:
@@ -133,11 +122,3 @@ def _comparable(text: str) -> str:
     """`text` without what differs between a post and its note: leading mentions, links' codes, white space."""
     plain = _LEADING_MENTIONS.sub("", unescape(text), count=1) if text.lstrip().startswith("@") else unescape(text)
     return " ".join(_LINK.sub("https://", plain).split())
-
-
-def _strings(items: Any, key: str) -> list[str]:
-    return [value for item in _dicts(items) if isinstance(value := item.get(key), str) and value]
-
-
-def _dicts(items: Any) -> Iterator[dict[str, Any]]:
-    return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())
