@@ -6,19 +6,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-_MAILED = re.compile(r"[A-Za-z].*\d:\d\d.* [+-]\d{4}(?: \d{4})?")
+_MAILED = re.compile(r"(?=.{0,9}[A-Za-z]{3})[\w, ]{5,30}\d:\d\d(?::\d\d)?(?: (?:GMT|[+-]\d{4})(?: \d{4})?)?")
 _SLASHED = re.compile(
     r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d\d)(?:,?[ T]+(\d{1,2}):(\d\d)(?::(\d\d))?\s*([AaPp][Mm])?)?"
 )
-_WORDED = (
-    "%b %d, %Y",
-    "%B %d, %Y",
-    "%d %b %Y",
-    "%d %B %Y",
-    "%b %d, %Y %I:%M:%S %p",
-    "%B %d, %Y at %I:%M%p",
-    "%d %b %Y %H:%M",
-)
+_WORDED = ("%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y %I:%M:%S %p", "%B %d, %Y at %I:%M%p")
 # Numbers between these are seconds (1990 to 2100), a thousand times as much are milliseconds.
 _FIRST_SECOND, _LAST_SECOND = 631_152_000, 4_102_444_800
 

@@ -68,12 +68,13 @@ def read(config: Config) -> Reading:
     """
     table = _Table(_checked_path(config), config)
     rows = tqdm(table.rows, "Reading posts", unit=" posts", disable=None, leave=False)
-    found = [table.post(number, row) for number, row in enumerate(rows, 1)]
-    day_first = is_day_first(date for _, date in found)
-    posts = tuple(post.model_copy(update={"created_at": parse_date(date, day_first)}) for post, date in found)
-    num_undated = sum(
-        post.created_at is None and date is not None for post, (_, date) in zip(posts, found, strict=True)
-    )
+    posts = [table.post(number, row) for number, row in enumerate(rows, 1)]
+    day_first = is_day_first(table.dates)
+    num_undated = 0
+    for i, date in enumerate(table.dates):
+        created_at = parse_date(date, day_first)
+        posts[i] = posts[i].model_copy(update={"created_at": created_at})
+        num_undated += created_at is None and date is not None
     notes = table.notes()
     if num_undated:
         notes.append(f"Dates that could not be read: {num_undated}.")
@@ -84,7 +85,7 @@ def read(config: Config) -> Reading:
         display_name=config.handle,
         escapes_html=escapes_html(texts),
         notes=(*notes, *undecodable_note(texts)),
-        posts=posts,
+        posts=tuple(posts),
     )
     return Reading(timeline)
 
@@ -111,6 +112,7 @@ class _Table:
         self._path, self._config = path, config
         self._file = formats.TextFile(path)
         self._num_reprs = 0
+        self.dates: list[Any] = []  # of the posts so far, as the file writes them
         reader = _FORMATS.get(path.suffix.lower())
         rows = reader(self._file) if reader else formats.parquet_rows(path, self._choose)
         head = list(islice(rows, 100))
@@ -119,13 +121,14 @@ class _Table:
         self._choose(dict.fromkeys(chain(*head)))
         self.rows = chain(head, rows)
 
-    def post(self, number: int, row: dict[str, Any]) -> tuple[Post, Any]:
-        """The post in `row`, and its date as the file writes it; `number` stands in for an id that it lacks."""
+    def post(self, number: int, row: dict[str, Any]) -> Post:
+        """The post in `row`, its date still missing; `number` stands in for an id that it lacks."""
         text = self._text(row)
         kinds = strings(row.get("referenced_tweets"), "type")
         is_repost = bool(REPOST.match(text)) or "retweeted" in kinds or _says_yes(self._value(row, "is_repost"))
         language = self._value(row, "language")
-        post = Post(
+        self.dates.append(self._value(row, "created_at"))
+        return Post(
             id=well_formed(str(self._value(row, "id") or number)),
             text=text,
             language=language if isinstance(language, str) else None,
@@ -134,7 +137,6 @@ class _Table:
             is_truncated=not is_repost and (looks_cut(text) or (row.get("truncated") is True and not _long(row))),
             links=tuple(link for link in _links(row) if link in text),
         )
-        return post, self._value(row, "created_at")
 
     def notes(self) -> list[str]:
         """Sentences about what was odd in the file."""
@@ -197,11 +199,12 @@ def _long(row: dict[str, Any]) -> str | None:
     return text if isinstance(text, str) else None
 
 
-def _links(row: dict[str, Any]) -> dict[str, None]:
+def _links(row: dict[str, Any]) -> list[str]:
     """Links as X's API lists them: entities.urls[].url, in the places where the versions put them."""
     holders = (row, inner(row, "extended_tweet"), inner(row, "note_tweet"))
-    listed = (strings(inner(holder, "entities").get(kind), "url") for holder in holders for kind in ("urls", "media"))
-    return dict.fromkeys(map(well_formed, chain(*listed)))
+    listed = [entities for holder in holders if (entities := inner(holder, "entities"))]
+    links = [url for entities in listed for kind in ("urls", "media") for url in strings(entities.get(kind), "url")]
+    return [well_formed(link) for link in dict.fromkeys(links)]
 
 
 def _says_yes(value: Any) -> bool:

@@ -42,6 +42,8 @@ def timeline_of(tmp_path, name, content):
         "October 23, 2017 at 12:30PM",
         "23 Oct 2017 12:30",
         "Mon, 23 Oct 2017 12:30:00 +0000",
+        "Mon, 23 Oct 2017 12:30:00 GMT",
+        "October 23, 2017 12:30",
         "1508761800",
         "1508761800000",
         1508761800,
