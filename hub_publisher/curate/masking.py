@@ -83,21 +83,12 @@ def mask_phone_numbers(text: str) -> tuple[str, int]:
     times and counts stay. Numbers count as telephone numbers by an international prefix, the American or a
     leading-zero grouping, or a word such as "call" before them.
     """
-    if not _SEVEN_DIGITS.search(text):
-        return text, 0
-    num_masked = 0
-
-    def mask(match: re.Match[str]) -> str:
-        nonlocal num_masked
-        masked = _masked(match)
-        num_masked += masked != match[0]
-        return masked
-
-    return _PHONE.sub(mask, text), num_masked
+    masked = _PHONE.sub(_masked, text) if _SEVEN_DIGITS.search(text) else text
+    return masked, masked.count(PHONE_MASK) - text.count(PHONE_MASK)
 
 
 def _masked(match: re.Match[str]) -> str:
-    kind = next(name for name in ("plus", "american", "trunk", "led") if match[name])
+    kind = match.lastgroup or ""
     number = match[kind]
     if kind == "plus":
         number = _at_most_15_digits(number)
