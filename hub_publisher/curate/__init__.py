@@ -39,8 +39,14 @@ def curate(config: Config, timeline: Timeline) -> Curation:
     write_jsonl(config.run_dir / POSTS, kept)
     dates = [post.created_at for post in kept if post.created_at]
     train, heldout = ([len(post.text) for post in kept if post.split == side] for side in (TRAIN, HELDOUT))
+    account = Account(
+        **timeline.model_dump(include=set(Account.model_fields)),
+        num_downloaded=len(timeline.posts),
+        dropped=sieved.dropped,
+        num_kept=len(sieved.kept),
+    )
     return Curation(
-        accounts=(_account(timeline, sieved),),
+        accounts=(account,),
         masked=sieved.masked,
         languages=counts,
         first_post_at=min(dates, default=None),
@@ -54,20 +60,6 @@ def curate(config: Config, timeline: Timeline) -> Curation:
         notes=(*timeline.notes, *_notes(len(kept), num_sampled)),
         posts=summarise(kept),
         posts_sha256=sha256_of(config.run_dir / POSTS),
-    )
-
-
-def _account(timeline: Timeline, sieved: Sieve) -> Account:
-    return Account(
-        handle=timeline.handle,
-        display_name=timeline.display_name,
-        bio=timeline.bio,
-        profile_url=timeline.profile_url,
-        avatar_file=timeline.avatar_file,
-        source=timeline.source,
-        num_downloaded=len(timeline.posts),
-        dropped=sieved.dropped,
-        num_kept=len(sieved.kept),
     )
 
 

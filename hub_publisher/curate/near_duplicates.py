@@ -35,9 +35,6 @@ class WordSets:
         self.numbers.extend([vocabulary.setdefault(word, len(vocabulary)) for word in found])
         self.starts.append(len(self.numbers))
 
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
     def similarity(self, i: int, j: int) -> float:
         """Jaccard similarity of two posts' sets."""
         first, second = (set(self.numbers[self.starts[k] : self.starts[k + 1]]) for k in (i, j))
@@ -46,13 +43,13 @@ class WordSets:
 
 def near_duplicates(sets: WordSets) -> list[bool]:
     """For each post whether it says nearly the same as an earlier one that was not such a duplicate itself."""
-    if not len(sets):
-        return []
     starts = np.frombuffer(sets.starts, dtype=np.uint64).astype(np.int64)
+    if len(starts) == 1:
+        return []
     hashes = _mixed(np.frombuffer(sets.numbers, dtype=np.uint32).astype(np.uint64))
     # Words that two posts share cancel out, so two sketches differ in no more bits than the sets do in words.
     sketches = np.bitwise_xor.reduceat(np.uint64(1) << (hashes & np.uint64(63)), starts[:-1])
-    original = list(range(len(sets)))  # for each post the earlier one that it repeats, or itself
+    original = list(range(len(starts) - 1))  # for each post the earlier one that it repeats, or itself
     for i, j in _candidates(*_piece_keys(starts, hashes), sketches, np.diff(starts)):
         if original[i] != i:
             continue

@@ -38,9 +38,11 @@ def fetch(config: Config) -> Timeline:
     if reading.avatar:
         write_bytes(picture, reading.avatar)
     write_jsonl(config.run_dir / TIMELINE, timeline.posts)
-    return timeline.model_copy(
-        update={"avatar_file": AVATAR if reading.avatar else None, "num_posts": len(timeline.posts)}
-    )
+    facts: dict[str, object] = {"avatar_file": AVATAR if reading.avatar else None, "num_posts": len(timeline.posts)}
+    if num_mangled := sum("\ufffd" in post.text for post in timeline.posts):
+        note = f"Posts that hold characters which could not be decoded: {num_mangled}."
+        facts["notes"] = (*timeline.notes, note)
+    return timeline.model_copy(update=facts)
 
 
 def with_posts(run_dir: Path, timeline: Timeline) -> Timeline:
@@ -59,14 +61,10 @@ def _source_of(config: Config) -> ModuleType:
 
 
 def _ways(handle: str) -> str:
-    return "\n".join(
-        [
-            "These ways work:",
-            f"  hub-publisher publish {handle} --archive path/to/archive.zip",
-            "      your X archive: x.com > Settings > Your account > Download an archive of your data (about a day)",
-            f"  hub-publisher publish {handle} --from-path posts.csv",
-            "      posts in a file: .csv, .jsonl, .json, .parquet, or .txt with one post a line",
-            f"  hub-publisher publish {sample.HANDLE}",
-            "      the bundled sample",
-        ]
-    )
+    return f"""These ways work:
+  hub-publisher publish {handle} --archive path/to/archive.zip
+      your X archive: x.com > Settings > Your account > Download an archive of your data (about a day)
+  hub-publisher publish {handle} --from-path posts.csv
+      posts in a file: .csv, .jsonl, .json, .parquet, or .txt with one post a line
+  hub-publisher publish {sample.HANDLE}
+      the bundled sample"""

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from shlex import quote
@@ -15,17 +16,8 @@ from hub_publisher.errors import SourceError
 from hub_publisher.records import Post, Timeline
 from hub_publisher.sources import rows as formats
 from hub_publisher.sources.dates import is_day_first, parse_date
-from hub_publisher.sources.reading import (
-    REPOST,
-    Reading,
-    escapes_html,
-    existing,
-    inner,
-    looks_cut,
-    state_of,
-    strings,
-    undecodable_note,
-)
+from hub_publisher.sources.reading import REPOST, Reading, escapes_html, existing, inner, looks_cut, state_of, strings
+from hub_publisher.sources.x_records import Owner, is_to_other
 from hub_publisher.text.characters import well_formed
 
 NAME = "files"
@@ -75,16 +67,17 @@ def read(config: Config) -> Reading:
         created_at = parse_date(date, day_first)
         posts[i] = posts[i].model_copy(update={"created_at": created_at})
         num_undated += created_at is None and date is not None
-    notes = table.notes()
+    notes = table.file.notes()
+    if table.num_reprs:
+        notes.append(f"Texts that were written as Python bytes (b'...') and had to be decoded: {table.num_reprs}.")
     if num_undated:
         notes.append(f"Dates that could not be read: {num_undated}.")
-    texts = [post.text for post in posts]
     timeline = Timeline(
         source=NAME,
         handle=config.handle,
         display_name=config.handle,
-        escapes_html=escapes_html(texts),
-        notes=(*notes, *undecodable_note(texts)),
+        escapes_html=escapes_html(post.text for post in posts),
+        notes=tuple(notes),
         posts=tuple(posts),
     )
     return Reading(timeline)
@@ -110,11 +103,11 @@ class _Table:
 
     def __init__(self, path: Path, config: Config) -> None:
         self._path, self._config = path, config
-        self._file = formats.TextFile(path)
-        self._num_reprs = 0
+        self.file = formats.TextFile(path)
+        self.num_reprs = 0
         self.dates: list[Any] = []  # of the posts so far, as the file writes them
         reader = _FORMATS.get(path.suffix.lower())
-        rows = reader(self._file) if reader else formats.parquet_rows(path, self._choose)
+        rows = reader(self.file) if reader else formats.parquet_rows(path, self._choose)
         head = list(islice(rows, 100))
         if not head:
             raise SourceError(f"{path.name} holds no posts.", _REMEDY)
@@ -137,13 +130,6 @@ class _Table:
             is_truncated=not is_repost and (looks_cut(text) or (row.get("truncated") is True and not _long(row))),
             links=tuple(link for link in _links(row) if link in text),
         )
-
-    def notes(self) -> list[str]:
-        """Sentences about what was odd in the file."""
-        notes = self._file.notes()
-        if self._num_reprs:
-            notes.append(f"Texts that were written as Python bytes (b'...') and had to be decoded: {self._num_reprs}.")
-        return notes
 
     def _choose(self, names: Iterable[str]) -> list[str]:
         """Find the columns by name; the list of those that are read."""
@@ -169,28 +155,20 @@ class _Table:
     def _text(self, row: dict[str, Any]) -> str:
         value = (None if self._config.text_column else _long(row)) or self._value(row, "text")
         if isinstance(value, str) and _BYTES_REPR.fullmatch(value):
-            value = self._from_repr(value)
+            with suppress(ValueError, SyntaxError):
+                value = ast.literal_eval(value)
+                self.num_reprs += 1
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         return "" if value is None or value != value else well_formed(str(value))
 
-    def _from_repr(self, text: str) -> Any:
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return text
-        self._num_reprs += 1
-        return value
-
     def _is_reply(self, row: dict[str, Any], kinds: list[str], text: str) -> bool:
         if not self._replies and not kinds:
             return text.startswith("@")  # where a file does not say what is a reply, this does: X writes replies so
-        by_name = {name.lower(): row.get(name) for name in self._replies}
+        reply = {name.lower(): row[name] for name in self._replies if _says_yes(row.get(name))}
         own_id = str(row.get("author_id") or inner(row, "user").get("id_str") or "")
-        to_name = str(by_name.get("in_reply_to_screen_name") or "").lower()
-        to_id = str(by_name.get("in_reply_to_user_id_str") or by_name.get("in_reply_to_user_id") or "")
-        to_self = to_name == self._config.handle.lower() or (own_id and own_id == to_id)
-        return not to_self and (any(map(_says_yes, by_name.values())) or "replied_to" in kinds)
+        is_reply = bool(reply) or "replied_to" in kinds
+        return is_reply and is_to_other(reply, text, Owner(own_id, self._config.handle))
 
 
 def _long(row: dict[str, Any]) -> str | None:

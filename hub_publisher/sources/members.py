@@ -1,6 +1,6 @@
 """The files inside an X archive that may be opened, whether it is a zip, an unzipped folder or a bare tweets.js.
 
-Only what stands in ALLOWED is ever opened: direct messages, likes, addresses and phone numbers are not. Nothing is
+Only what _ALLOWED names is ever opened: direct messages, likes, addresses and phone numbers are not. Nothing is
 unpacked to disk, and what a member inflates to is counted while it inflates; its header is not trusted.
 """
 
@@ -23,7 +23,7 @@ HOW_TO_GET_ONE = (
 _AGAIN = "Download it again, or unzip it yourself and give the folder: --archive path/to/folder"
 
 TWEETS = re.compile(r"tweets?(?:-part\d+)?\.js|js/tweets/\d{4}_\d\d\.js")
-_IN_ARCHIVE = re.compile(
+_ALLOWED = re.compile(
     rf"(?P<root>(?:[^/]+/){{0,3}}?)(?P<name>{TWEETS.pattern}"
     r"|(?:note-tweet|twitter-circle-tweet|deleted-tweets?)(?:-part\d+)?\.js"
     r"|account\.js|profile\.js|manifest\.js|js/user_details\.js|profile_media/[^/]+\.(?:jpe?g|png))"
@@ -102,8 +102,9 @@ def open_archive(path: Path) -> Iterator[Members]:
         yield _folder(path)
     elif path.suffix.lower() != ".js":
         with _open_zip(path) as archive:
-            files = {info.filename: info for info in archive.infolist() if _is_file_inside(path, info)}
-            yield Members(str(path), _in_data_folder(path, files), archive)
+            for name in (info.orig_filename for info in archive.infolist()):
+                _check_path_inside(path, name)
+            yield Members(str(path), _in_data_folder(path, archive.NameToInfo), archive)
     elif TWEETS.fullmatch(path.name):
         yield _folder(path.parent)  # its parts and the list of Circle posts lie beside it
     else:
@@ -123,32 +124,28 @@ def _folder(path: Path) -> Members:
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
-    with path.open("rb") as file:
-        start = file.read(4)
-    if not start:
-        raise SourceError(f"{path} is empty.", HOW_TO_GET_ONE)
-    if not start.startswith(b"PK"):
-        raise SourceError(
-            f"{path} is neither a zip nor a tweets.js.",
-            f"{HOW_TO_GET_ONE}\nA file of posts is given so: hub-publisher publish <handle> --from-path posts.csv",
-        )
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError) as error:
-        raise SourceError(f"{path} is cut short or damaged: it has no list of its files.", _AGAIN) from error
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start == b"PK":
+            raise SourceError(f"{path} is cut short or damaged: it has no list of its files.", _AGAIN) from error
+        message = f"{path} is neither a zip nor a tweets.js." if start else f"{path} is empty."
+        as_file = "A file of posts is given so: hub-publisher publish <handle> --from-path posts.csv"
+        raise SourceError(message, f"{HOW_TO_GET_ONE}\n{as_file}") from error
 
 
-def _is_file_inside(path: Path, info: zipfile.ZipInfo) -> bool:
+def _check_path_inside(path: Path, name: str) -> None:
     """Refuse a path that leads out of the archive: no archive of X has one, only one made to overwrite files."""
-    plain = info.orig_filename.replace("\\", "/")
+    plain = name.replace("\\", "/")
     if plain.startswith("/") or re.match(r"[A-Za-z]:", plain) or ".." in plain.split("/") or "\0" in plain:
-        raise SourceError(f"{path} holds a path outside itself: {info.orig_filename[:100]!r}.", HOW_TO_GET_ONE)
-    return not info.is_dir()
+        raise SourceError(f"{path} holds a path outside itself: {name[:100]!r}.", HOW_TO_GET_ONE)
 
 
 def _in_data_folder(path: Path, files: Mapping[str, File]) -> dict[str, File]:
     """The allowed files in the folder that holds the posts: the topmost one, should there be several."""
-    matches = [match for name in files if (match := _IN_ARCHIVE.fullmatch(name))]
+    matches = [match for name in files if (match := _ALLOWED.fullmatch(name))]
     roots = [match["root"] for match in matches if TWEETS.fullmatch(match["name"])]
     if not roots:
         raise SourceError(f"There is no data/tweets.js in {path}.", HOW_TO_GET_ONE)

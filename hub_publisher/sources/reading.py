@@ -1,7 +1,9 @@
 """What every reader hands back, and the few rules about X's texts that more than one reader needs."""
 
 import hashlib
+import io
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,7 @@ from hub_publisher.text.characters import unescape
 # Files up to this size are told apart by their content, larger ones by size and time of change: hashing
 # gigabytes before every run would cost more than the reading that the fingerprint is there to save.
 HASHED_BYTES = 64 * 2**20
+MAX_SIDE = 400  # pixels of a picture; what X and the Hub show at most
 
 REPOST = re.compile(r"RT @\w{1,15}:? ")
 _HALF_LINK = re.compile(r"https?:\S*…$")
@@ -58,9 +61,7 @@ def looks_cut(text: str) -> bool:
     length = len(unescape(text))
     if _CUT_BEFORE_LINK.search(text):
         return length >= _SHORT_FORM
-    if text.endswith("…"):
-        return length in _FULL_LENGTHS or bool(_HALF_LINK.search(text))
-    return False
+    return text.endswith("…") and (length in _FULL_LENGTHS or bool(_HALF_LINK.search(text)))
 
 
 def escapes_html(texts: Iterable[str]) -> bool:
@@ -78,19 +79,11 @@ def escapes_html(texts: Iterable[str]) -> bool:
     return num_escaped > num_bare
 
 
-def undecodable_note(texts: Iterable[str]) -> list[str]:
-    """One sentence when some texts hold characters that could not be decoded, else nothing."""
-    num_texts = sum("\ufffd" in text for text in texts)
-    return [f"Posts that hold characters which could not be decoded: {num_texts}."] if num_texts else []
-
-
 def state_of(paths: Iterable[Path]) -> str:
     """What identifies the content of some files: SHA-256 while they are small, else sizes and times of change."""
     found = [(path, path.stat()) for path in paths]
-    if sum(stat.st_size for _, stat in found) < HASHED_BYTES:
-        parts = [f"{stat.st_size} {sha256_of(path)}" for path, stat in found]
-    else:
-        parts = [f"{stat.st_size} {stat.st_mtime_ns}" for path, stat in found]
+    are_small = sum(stat.st_size for _, stat in found) < HASHED_BYTES
+    parts = [f"{stat.st_size} {sha256_of(path) if are_small else stat.st_mtime_ns}" for path, stat in found]
     if len(found) > 1:  # of several files it matters which is which; where a single one lies does not
         parts = [f"{path.name} {part}" for (path, _), part in zip(found, parts, strict=True)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
@@ -107,3 +100,22 @@ def existing(path: Path, remedy: str) -> Path:
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror}.", remedy) from error
     return path
+
+
+def to_png(content: bytes) -> bytes | None:
+    """A PNG or JPEG as PNG of at most 400 x 400 pixels without its metadata; None when it is no such picture."""
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(content), formats=("PNG", "JPEG"))
+            upright = ImageOps.exif_transpose(picture).convert("RGBA" if picture.has_transparency_data else "RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombWarning, Image.DecompressionBombError):
+        return None
+    upright.thumbnail((MAX_SIDE, MAX_SIDE))
+    # pixels only: where and with what a picture was taken is nobody's business
+    clean = Image.frombytes(upright.mode, upright.size, upright.tobytes())
+    stream = io.BytesIO()
+    clean.save(stream, format="PNG", optimize=True)
+    return stream.getvalue()

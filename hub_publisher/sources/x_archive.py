@@ -9,6 +9,7 @@ import codecs
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -17,11 +18,10 @@ from tqdm import tqdm
 from hub_publisher.config import Config
 from hub_publisher.errors import SourceError
 from hub_publisher.records import Post, Timeline
-from hub_publisher.sources.avatar import to_png
 from hub_publisher.sources.json_stream import JsonStream
 from hub_publisher.sources.members import HOW_TO_GET_ONE, Members, open_archive, opened_files
-from hub_publisher.sources.reading import Reading, inner, state_of, strings, undecodable_note
-from hub_publisher.sources.x_records import Notes, Owner, age, edit_ids, post_id, to_post
+from hub_publisher.sources.reading import Reading, inner, state_of, strings, to_png
+from hub_publisher.sources.x_records import Notes, Owner, edit_ids, post_id, to_post
 from hub_publisher.text.characters import unescape, well_formed
 
 NAME = "x_archive"
@@ -71,8 +71,9 @@ def _posts(members: Members, owner: Owner) -> tuple[list[Post], list[str]]:
         posts.append(to_post(record, owner, notes_of_posts))
         if ids := edit_ids(record):
             versions[ids[0]].append(posts[-1].id)
-    remarks = _withhold(members, posts, {id for ids in versions.values() for id in ids if id != max(ids, key=age)})
-    return posts, remarks + _compare_with_manifest(members, len(posts)) + undecodable_note(p.text for p in posts)
+    newest = {max(ids, key=lambda id: (len(id), id)) for ids in versions.values()}  # ids are numbers that grow
+    remarks = _withhold(members, posts, set(chain(*versions.values())) - newest)
+    return posts, remarks + _compare_with_manifest(members, len(posts))
 
 
 def _withhold(members: Members, posts: list[Post], older: set[str]) -> list[str]:
@@ -88,14 +89,11 @@ def _withhold(members: Members, posts: list[Post], older: set[str]) -> list[str]
             counts[why] += 1
             posts[i] = Post(id=post.id, text="", is_repost=post.is_repost)  # nothing of it goes further
     notes = [f"{why}, counted but with their words left out: {counts[why]}." for why in withheld if counts[why]]
-    if not members.of_kind("twitter-circle-tweet") and any(map(_in_circle_era, posts)):
+    if not members.of_kind("twitter-circle-tweet") and any(
+        post.created_at and "2022-08" <= f"{post.created_at:%Y-%m}" <= "2023-10" for post in posts
+    ):
         notes.append("The archive has no list of posts to a Twitter Circle (August 2022 to October 2023).")
     return notes
-
-
-def _in_circle_era(post: Post) -> bool:
-    moment = post.created_at
-    return moment is not None and (2022, 8) <= (moment.year, moment.month) <= (2023, 10)
 
 
 def _records(members: Members, names: Iterable[str]) -> Iterator[dict[str, Any]]:

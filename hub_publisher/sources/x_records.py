@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from math import floor
 from typing import Any
 
@@ -16,6 +17,7 @@ from hub_publisher.text.characters import unescape, well_formed
 _CUT_MARK = re.compile(r"…\s*(?:https?://\S*)?\s*$")
 _LEADING_MENTIONS = re.compile(r"\s*(?:@\w{1,15}\s+)+")
 _LINK = re.compile(r"https?://\S+")
+_REPLY = [f"in_reply_to_{what}" for what in ("user_id_str", "user_id", "screen_name", "status_id_str", "status_id")]
 _STATUS_LINK = re.compile(r"https?://(?:twitter|x)\.com/i/web/status/\d+")
 # What is left of a cut post is long; a few equal words in the same second do not make two posts one.
 _MIN_STEM = 20
@@ -50,11 +52,9 @@ class Notes:
         if created_at is None or not self._by_second or "…" not in text:
             return None
         stem, moment = _comparable(_CUT_MARK.sub("", text)), created_at.timestamp()
-        for second in (floor(moment) - 1, floor(moment), floor(moment) + 1):
-            for noted_at, note, links in self._by_second.get(second, ()):
-                same_start = len(stem) >= _MIN_STEM and _comparable(note).startswith(stem)
-                if same_start and abs(noted_at - moment) < 1:
-                    return note, links
+        for noted_at, note, links in chain(*(self._by_second.get(floor(moment) + step, ()) for step in (-1, 0, 1))):
+            if abs(noted_at - moment) < 1 and len(stem) >= _MIN_STEM and _comparable(note).startswith(stem):
+                return note, links
         return None
 
 
@@ -75,7 +75,7 @@ def to_post(record: Any, owner: Owner, notes: Notes) -> Post:
         created_at=created_at,
         language=tweet["lang"] if isinstance(tweet.get("lang"), str) else None,
         is_repost=is_repost,
-        is_reply=_is_reply_to_other(tweet, text, owner),
+        is_reply=any(map(tweet.get, _REPLY)) and is_to_other(tweet, text, owner),
         is_truncated=is_cut,
         links=tuple(dict.fromkeys(link for link in links if link in text)),
     )
@@ -94,11 +94,6 @@ def edit_ids(record: Any) -> list[str]:
     return [str(one) for one in ids] if isinstance(ids, list) and len(ids) > 1 else []
 
 
-def age(post_id: str) -> tuple[int, str]:
-    """Sorts ids by age: they are numbers that grow, of up to 19 digits."""
-    return len(post_id), post_id
-
-
 def _links(tweet: dict[str, Any]) -> tuple[list[str], bool]:
     """The links that stand in the text, and whether the last one is X's own "read on" link of a cut post."""
     entities = inner(tweet, "entities")
@@ -108,12 +103,10 @@ def _links(tweet: dict[str, Any]) -> tuple[list[str], bool]:
     return strings(entities.get("urls"), "url") + media, is_cut
 
 
-def _is_reply_to_other(tweet: dict[str, Any], text: str, owner: Owner) -> bool:
+def is_to_other(reply: dict[str, Any], text: str, owner: Owner) -> bool:
     """A reply to oneself goes on a thread, unless it opens with the name of somebody else in that thread."""
-    user_id = str(tweet.get("in_reply_to_user_id_str") or tweet.get("in_reply_to_user_id") or "")
-    name = str(tweet.get("in_reply_to_screen_name") or "").lower()
-    if not (user_id or name or tweet.get("in_reply_to_status_id_str") or tweet.get("in_reply_to_status_id")):
-        return False
+    user_id = str(reply.get("in_reply_to_user_id_str") or reply.get("in_reply_to_user_id") or "")
+    name = str(reply.get("in_reply_to_screen_name") or "").lower()
     to_self = user_id == owner.account_id if user_id and owner.account_id else name == owner.username.lower()
     return not to_self or text.startswith("@")
 

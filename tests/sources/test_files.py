@@ -147,16 +147,17 @@ def test_what_a_row_says(tmp_path):
         {"text": "Really cut", "truncated": True},
         {"text": "See t.co/a", "entities": {"urls": [{"url": "t.co/a"}, {"url": "t.co/gone"}]}},
         {"text": "@gull hi", "in_reply_to_screen_name": "gull"},
-        {"text": "@wick to myself", "in_reply_to_screen_name": "Wick"},
+        {"text": "To myself", "in_reply_to_screen_name": "Wick"},
+        {"text": "@gull and to myself", "in_reply_to_screen_name": "Wick"},
         {"text": "@gull is a bird", "in_reply_to_screen_name": None},
     ]
     posts = timeline_of(tmp_path, "a.json", json.dumps(rows)).posts
-    assert [post.is_repost for post in posts] == [True, True, *[False] * 6]
+    assert [post.is_repost for post in posts] == [True, True, *[False] * 7]
     assert [post.id for post in posts[:2]] == ["7", "2"]
     assert posts[1].language == "de"
     assert [(post.text, post.is_truncated) for post in posts[2:4]] == [("Cut no more", False), ("Really cut", True)]
     assert posts[4].links == ("t.co/a",)
-    assert [post.is_reply for post in posts[5:]] == [True, False, False]
+    assert [post.is_reply for post in posts[5:]] == [True, False, True, False]
 
 
 def test_where_replies_are_not_told_an_opening_name_tells_them(tmp_path):
