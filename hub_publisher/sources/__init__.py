@@ -31,17 +31,18 @@ def fetch(config: Config) -> Timeline:
     source = _source_of(config)
     reading = source.read(config)
     timeline: Timeline = reading.timeline
-    if not timeline.posts:
+    posts = timeline.posts
+    if not posts:
         raise SourceError(f"There is not a single post of {config.handle} in the {source.NAME}.", _ways(config.handle))
     picture = config.run_dir / AVATAR
     picture.unlink(missing_ok=True)
     if reading.avatar:
         write_bytes(picture, reading.avatar)
-    write_jsonl(config.run_dir / TIMELINE, timeline.posts)
-    facts: dict[str, object] = {"avatar_file": AVATAR if reading.avatar else None, "num_posts": len(timeline.posts)}
-    if num_mangled := sum("\ufffd" in post.text for post in timeline.posts):
-        note = f"Posts that hold characters which could not be decoded: {num_mangled}."
-        facts["notes"] = (*timeline.notes, note)
+    write_jsonl(config.run_dir / TIMELINE, posts)
+    notes = list(timeline.notes)
+    if num_mangled := sum("\ufffd" in post.text for post in posts):
+        notes.append(f"Posts that hold characters which could not be decoded: {num_mangled}.")
+    facts = {"avatar_file": AVATAR if reading.avatar else None, "num_posts": len(posts), "notes": tuple(notes)}
     return timeline.model_copy(update=facts)
 
 

@@ -17,7 +17,7 @@ from hub_publisher.records import Post, Timeline
 from hub_publisher.sources import rows as formats
 from hub_publisher.sources.dates import is_day_first, parse_date
 from hub_publisher.sources.reading import REPOST, Reading, escapes_html, existing, inner, looks_cut, state_of, strings
-from hub_publisher.sources.x_records import Owner, is_to_other
+from hub_publisher.sources.x_records import Owner, is_to_other, links_of
 from hub_publisher.text.characters import well_formed
 
 NAME = "files"
@@ -128,7 +128,7 @@ class _Table:
             is_repost=is_repost,
             is_reply=self._is_reply(row, kinds, text),
             is_truncated=not is_repost and (looks_cut(text) or (row.get("truncated") is True and not _long(row))),
-            links=tuple(link for link in _links(row) if link in text),
+            links=tuple(dict.fromkeys(link for link in links_of(row) if link in text)),
         )
 
     def _choose(self, names: Iterable[str]) -> list[str]:
@@ -175,14 +175,6 @@ def _long(row: dict[str, Any]) -> str | None:
     """The full text of a long post, where X's API put it beside the cut one."""
     text = inner(row, "extended_tweet").get("full_text") or inner(row, "note_tweet").get("text")
     return text if isinstance(text, str) else None
-
-
-def _links(row: dict[str, Any]) -> list[str]:
-    """Links as X's API lists them: entities.urls[].url, in the places where the versions put them."""
-    holders = (row, inner(row, "extended_tweet"), inner(row, "note_tweet"))
-    listed = [entities for holder in holders if (entities := inner(holder, "entities"))]
-    links = [url for entities in listed for kind in ("urls", "media") for url in strings(entities.get(kind), "url")]
-    return [well_formed(link) for link in dict.fromkeys(links)]
 
 
 def _says_yes(value: Any) -> bool:

@@ -32,9 +32,7 @@ _IN_FOLDER = ("*.js", "js/*.js", "js/tweets/*.js", "profile_media/*")
 
 File = Path | zipfile.ZipInfo
 
-BLOCK_BYTES = 2**20
 MAX_MEMBER_BYTES = 4 * 2**30  # two million posts; X's own files are far smaller
-MAX_SMALL_BYTES = 16 * 2**20
 # Posts as JSON shrink about tenfold. What inflates two-hundredfold past 64 MiB was made to fill a disk.
 MAX_RATIO, RATIO_FREE_BYTES = 200, 64 * 2**20
 
@@ -53,9 +51,9 @@ class Members:
         return self.of_kind("tweets?") or self.of_kind(r"js/tweets/\d{4}_\d\d") or list(self.files)
 
     def of_kind(self, kind: str) -> list[str]:
-        """The files `<kind>.js`, `<kind>-part1.js`, ..., in order."""
+        """The files `<kind>.js`, `<kind>-part1.js`, ..., `<kind>-part10.js`, in order."""
         pattern = re.compile(rf"{kind}(?:-part\d+)?\.js")
-        return sorted(filter(pattern.fullmatch, self.files), key=_part)
+        return sorted(filter(pattern.fullmatch, self.files), key=lambda name: (len(name), name))
 
     def blocks(self, name: str, max_bytes: int = MAX_MEMBER_BYTES) -> Iterator[bytes]:
         """The content of a file. Raises SourceError when it is damaged or inflates beyond reason."""
@@ -64,7 +62,7 @@ class Members:
             max_bytes = min(max_bytes, max(RATIO_FREE_BYTES, MAX_RATIO * file.compress_size))
         try:
             with self._open(file) as stream:
-                while block := stream.read(BLOCK_BYTES):
+                while block := stream.read(2**20):
                     num_bytes += len(block)
                     if num_bytes > max_bytes:
                         inflates = f"{name} in {self.where} inflates to more than {max_bytes // 2**20} MiB"
@@ -72,10 +70,6 @@ class Members:
                     yield block
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
             raise SourceError(f"{name} in {self.where} is damaged or cut short.", _AGAIN) from error
-
-    def read(self, name: str) -> bytes:
-        """The whole content of a small file. Raises SourceError as `blocks` does."""
-        return b"".join(self.blocks(name, MAX_SMALL_BYTES))
 
     def _open(self, file: File) -> IO[bytes]:
         if isinstance(file, Path):
@@ -87,11 +81,6 @@ class Members:
             raise SourceError(f"{file.filename} in {self.where} is packed in a way that cannot be read here.", _AGAIN)
         assert self.archive
         return self.archive.open(file)
-
-
-def _part(name: str) -> tuple[int, str]:
-    number = re.search(r"-part(\d+)\.js$", name)
-    return (int(number[1]) if number else 0, name)
 
 
 @contextmanager

@@ -92,8 +92,7 @@ def state_of(paths: Iterable[Path]) -> str:
 def existing(path: Path, remedy: str) -> Path:
     """`path` when something lies there that can be read. Raises SourceError otherwise."""
     try:
-        path.stat()
-        if path.is_file():
+        if not path.is_dir():
             path.open("rb").close()
     except FileNotFoundError as error:
         raise SourceError(f"There is no {path}.", remedy) from error

@@ -28,6 +28,7 @@ NAME = "x_archive"
 VERSION = 1  # raise it when the same archive gives other posts than before
 
 _GLOBAL = re.compile(r"(?:window\.)?(?:YTD\.(\w+)\.part\d+|Grailbird\.data\.(tweets)_\d{4}_\d\d)")
+_MAX_PICTURE = 16 * 2**20  # bytes
 _MAX_RECORD = 8 * 2**20  # characters of JSON; a record takes some two thousand
 
 
@@ -159,5 +160,5 @@ def _avatar(members: Members, owner: Owner) -> bytes | None:
     wanted = PurePosixPath(owner.avatar_url).stem
     for name in members.files:
         if wanted and name.startswith("profile_media/") and PurePosixPath(name).stem.endswith(wanted):
-            return to_png(members.read(name))
+            return to_png(b"".join(members.blocks(name, _MAX_PICTURE)))
     return None

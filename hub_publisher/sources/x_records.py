@@ -63,9 +63,9 @@ def to_post(record: Any, owner: Owner, notes: Notes) -> Post:
     tweet = inner(record, "tweet") or record
     text = well_formed(str(tweet.get("full_text") or tweet.get("text") or ""))
     created_at = parse_date(tweet.get("created_at"))
-    links, cut_link = _links(tweet)
+    links = links_of(tweet)
     is_repost = bool(REPOST.match(text) or tweet.get("retweeted_status"))
-    is_cut = not is_repost and (cut_link or looks_cut(text))
+    is_cut = not is_repost and (_reads_on(tweet) or looks_cut(text))
     if not is_repost and (full := notes.full_text(text, created_at)):
         (text, note_links), is_cut = full, False
         links += note_links
@@ -94,13 +94,20 @@ def edit_ids(record: Any) -> list[str]:
     return [str(one) for one in ids] if isinstance(ids, list) and len(ids) > 1 else []
 
 
-def _links(tweet: dict[str, Any]) -> tuple[list[str], bool]:
-    """The links that stand in the text, and whether the last one is X's own "read on" link of a cut post."""
-    entities = inner(tweet, "entities")
-    media = strings(entities.get("media"), "url") + strings(inner(tweet, "extended_entities").get("media"), "url")
-    expanded = strings(entities.get("urls"), "expanded_url")
-    is_cut = bool(expanded and _STATUS_LINK.fullmatch(expanded[-1]) and "…" in str(tweet.get("full_text"))[-40:])
-    return strings(entities.get("urls"), "url") + media, is_cut
+def links_of(tweet: dict[str, Any]) -> list[str]:
+    """The links that X lists beside the text, in the places where its archive and the versions of its API put them."""
+    listed = [
+        inner(holder, "entities") for holder in (tweet, inner(tweet, "extended_tweet"), inner(tweet, "note_tweet"))
+    ]
+    listed.append(inner(tweet, "extended_entities"))
+    links = [url for entities in listed for kind in ("urls", "media") for url in strings(entities.get(kind), "url")]
+    return [well_formed(link) for link in links]
+
+
+def _reads_on(tweet: dict[str, Any]) -> bool:
+    """Whether the last link is X's own, which leads from a cut post to the whole."""
+    links = strings(inner(tweet, "entities").get("urls"), "expanded_url")
+    return bool(links and _STATUS_LINK.fullmatch(links[-1]) and "…" in str(tweet.get("full_text"))[-40:])
 
 
 def is_to_other(reply: dict[str, Any], text: str, owner: Owner) -> bool:
