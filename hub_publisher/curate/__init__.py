@@ -14,7 +14,6 @@ from hub_publisher.system.files import sha256_of, write_jsonl
 from hub_publisher.text import languages
 
 FEW_POSTS = 500  # below this a model repeats its posts more than it learns to write like them
-
 _MIN_POSTS = 2  # one to train on, one to hold out
 
 
@@ -39,14 +38,8 @@ def curate(config: Config, timeline: Timeline) -> Curation:
     write_jsonl(config.run_dir / POSTS, kept)
     dates = [post.created_at for post in kept if post.created_at]
     train, heldout = ([len(post.text) for post in kept if post.split == side] for side in (TRAIN, HELDOUT))
-    account = Account(
-        **timeline.model_dump(include=set(Account.model_fields)),
-        num_downloaded=len(timeline.posts),
-        dropped=sieved.dropped,
-        num_kept=len(sieved.kept),
-    )
     return Curation(
-        accounts=(account,),
+        accounts=(_account(timeline, sieved),),
         masked=sieved.masked,
         languages=counts,
         first_post_at=min(dates, default=None),
@@ -61,6 +54,11 @@ def curate(config: Config, timeline: Timeline) -> Curation:
         posts=summarise(kept),
         posts_sha256=sha256_of(config.run_dir / POSTS),
     )
+
+
+def _account(timeline: Timeline, sieved: Sieve) -> Account:
+    same = timeline.model_dump(include=set(Account.model_fields))
+    return Account(**same, num_downloaded=len(timeline.posts), dropped=sieved.dropped, num_kept=len(sieved.kept))
 
 
 def _notes(num_kept: int, num_sampled: int) -> Iterator[str]:

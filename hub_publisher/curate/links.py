@@ -34,8 +34,7 @@ _GLUED_BEFORE = ",.;:!?)]}…、。，！？）"
 
 def mark_listed_links(text: str, links: tuple[str, ...]) -> str:
     """`text` with the links that the platform lists marked for `cut_links`; no link is cut out of a longer word."""
-    if _MARK in text:
-        text = text.replace(_MARK, "")
+    text = text.replace(_MARK, "")
     for link in sorted(filter(None, links), key=len, reverse=True):
         first, *rest = text.split(link)
         goes_on = (part[:1].isascii() and part[:1].isalnum() for part in rest)

@@ -167,8 +167,7 @@ class _Table:
             return text.startswith("@")  # where a file does not say what is a reply, this does: X writes replies so
         reply = {name.lower(): row[name] for name in self._replies if _says_yes(row.get(name))}
         own_id = str(row.get("author_id") or inner(row, "user").get("id_str") or "")
-        is_reply = bool(reply) or "replied_to" in kinds
-        return is_reply and is_to_other(reply, text, Owner(own_id, self._config.handle))
+        return bool(reply or "replied_to" in kinds) and is_to_other(reply, text, Owner(own_id, self._config.handle))
 
 
 def _long(row: dict[str, Any]) -> str | None:

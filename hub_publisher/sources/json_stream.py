@@ -53,16 +53,19 @@ class JsonStream:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
-                may_go_on = error.msg.startswith("Unterminated") or error.pos > len(self._buffer) - _LONGEST_WORD
-                if not (may_go_on and self._fill()):
-                    raise self._no_json(error) from error
+                in_string = error.msg.startswith("Unterminated")
+                if (in_string or error.pos > len(self._buffer) - _LONGEST_WORD) and self._fill():
+                    continue
+                if in_string or error.pos >= len(self._buffer.rstrip()):
+                    raise self._error(f"{self._where} ends in the middle.") from error
+                line = self._line + self._buffer.count("\n", 0, error.pos)
+                raise self._error(f"Line {line} of {self._where} is not JSON: {error.msg}.") from error
             except (ValueError, RecursionError) as error:
                 raise self._error(f"{self._where} holds a value that no export writes.") from error
-            else:
-                # a number may go on in the next block
-                if end < len(self._buffer) - _LONGEST_WORD or not self._fill():
-                    self._at = end
-                    return value
+            # a number may go on in the next block
+            if end < len(self._buffer) - _LONGEST_WORD or not self._fill():
+                self._at = end
+                return value
 
     def _peek(self) -> str:
         """The next character that is not white space, comma or semicolon, or "" at the end; it stays unread."""
@@ -85,12 +88,6 @@ class JsonStream:
             self._line += self._buffer.count("\n", 0, self._at)
             self._buffer, self._at = "".join(parts), 0
         return len(parts) > 1
-
-    def _no_json(self, error: json.JSONDecodeError) -> SourceError:
-        if error.msg.startswith("Unterminated") or error.pos >= len(self._buffer.rstrip()):
-            return self._error(f"{self._where} ends in the middle.")
-        line = self._line + self._buffer.count("\n", 0, error.pos)
-        return self._error(f"Line {line} of {self._where} is not JSON: {error.msg}.")
 
     def _error(self, message: str) -> SourceError:
         return SourceError(message, "Export or copy it again: the file is damaged.")

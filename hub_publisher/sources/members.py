@@ -30,11 +30,10 @@ _ALLOWED = re.compile(
 )
 _IN_FOLDER = ("*.js", "js/*.js", "js/tweets/*.js", "profile_media/*")
 
-File = Path | zipfile.ZipInfo
-
 MAX_MEMBER_BYTES = 4 * 2**30  # two million posts; X's own files are far smaller
 # Posts as JSON shrink about tenfold. What inflates two-hundredfold past 64 MiB was made to fill a disk.
 MAX_RATIO, RATIO_FREE_BYTES = 200, 64 * 2**20
+File = Path | zipfile.ZipInfo
 
 
 @dataclass(frozen=True)

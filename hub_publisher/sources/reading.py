@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ MAX_SIDE = 400  # pixels of a picture; what X and the Hub show at most
 REPOST = re.compile(r"RT @\w{1,15}:? ")
 _HALF_LINK = re.compile(r"https?:\S*…$")
 _CUT_BEFORE_LINK = re.compile(r"…\s*https?://t\.co/\w+[\"”']?$")
-_MARKUP = re.compile(r"[<>]|&(?!(?:amp|lt|gt);)")
+_MARKUP, _BARE = re.compile("[&<>]"), re.compile(r"[<>]|&(?!(?:amp|lt|gt);)")
 
 # X's short form of a long post is cut to fill 140 characters, its own link included. It may be shorter by
 # about a link (23) when the cut falls on one: in 2,605 posts of 2017 all 128 cut texts had 120 to 140.
@@ -70,13 +71,8 @@ def escapes_html(texts: Iterable[str]) -> bool:
     A source that does so leaves no bare & < > behind, save where a text was cut; one that does not shows them
     wherever people write "Q & A". So the texts vote: escaped when more of them hold entities than bare characters.
     """
-    num_escaped = num_bare = 0
-    for text in texts:
-        if _MARKUP.search(text):
-            num_bare += 1
-        elif "&" in text:
-            num_escaped += 1
-    return num_escaped > num_bare
+    is_bare = Counter(bool(_BARE.search(text)) for text in texts if _MARKUP.search(text))
+    return is_bare[False] > is_bare[True]
 
 
 def state_of(paths: Iterable[Path]) -> str:

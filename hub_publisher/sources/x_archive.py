@@ -27,7 +27,7 @@ from hub_publisher.text.characters import unescape, well_formed
 NAME = "x_archive"
 VERSION = 1  # raise it when the same archive gives other posts than before
 
-_GLOBAL = re.compile(r"(?:window\.)?(?:YTD\.(\w+)\.part\d+|Grailbird\.data\.(tweets)_\d{4}_\d\d)")
+_GLOBAL = re.compile(r"(?:window\.)?(?:YTD|Grailbird\.data)\.(\w+?)(?:\.part\d+|_\d{4}_\d\d)")
 _MAX_PICTURE = 16 * 2**20  # bytes
 _MAX_RECORD = 8 * 2**20  # characters of JSON; a record takes some two thousand
 
@@ -110,7 +110,7 @@ def _records(members: Members, names: Iterable[str]) -> Iterator[dict[str, Any]]
 def _check_global(assigned: str, name: str) -> None:
     """A file says what it holds by the name it assigns to: refuse one that holds anything but posts."""
     match = _GLOBAL.fullmatch(assigned)
-    kind = (match[1] or match[2]) if match else None
+    kind = match[1] if match else ""
     if kind not in ("tweet", "tweets"):
         holds = f"holds {kind.replace('_', ' ')}, not posts" if kind else "is no file of an X archive"
         raise SourceError(f"{name} {holds}.", f"Give the zip, its unzipped folder, or tweets.js. {HOW_TO_GET_ONE}")

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain
-from math import floor
 from typing import Any
 
 from hub_publisher.records import Post
@@ -45,14 +44,14 @@ class Notes:
             moment, text = parse_date(note.get("createdAt")), core.get("text")
             if moment and isinstance(text, str):
                 links = strings(core.get("urls"), "shortUrl") + strings(core.get("urls"), "url")
-                self._by_second[floor(moment.timestamp())].append((moment.timestamp(), well_formed(text), links))
+                self._by_second[int(moment.timestamp())].append((moment.timestamp(), well_formed(text), links))
 
     def full_text(self, text: str, created_at: datetime | None) -> tuple[str, list[str]] | None:
         """The note that begins as the cut `text` does, posted less than a second apart, and its links."""
         if created_at is None or not self._by_second or "…" not in text:
             return None
         stem, moment = _comparable(_CUT_MARK.sub("", text)), created_at.timestamp()
-        for noted_at, note, links in chain(*(self._by_second.get(floor(moment) + step, ()) for step in (-1, 0, 1))):
+        for noted_at, note, links in chain(*(self._by_second.get(int(moment) + step, ()) for step in (-1, 0, 1))):
             if abs(noted_at - moment) < 1 and len(stem) >= _MIN_STEM and _comparable(note).startswith(stem):
                 return note, links
         return None
