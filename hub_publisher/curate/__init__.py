@@ -1,7 +1,8 @@
 """Posts as they were downloaded -> posts worth learning from, with a count for every reason one was dropped."""
 
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
+
+from tqdm import tqdm
 
 from hub_publisher.config import Config
 from hub_publisher.curate.rules import Sieve, sieve
@@ -13,10 +14,7 @@ from hub_publisher.system.files import sha256_of, write_jsonl
 from hub_publisher.text import languages
 
 FEW_POSTS = 500  # below this a model repeats its posts more than it learns to write like them
-
 _MIN_POSTS = 2  # one to train on, one to hold out
-
-T = TypeVar("T")
 
 
 def curate(config: Config, timeline: Timeline) -> Curation:
@@ -25,8 +23,8 @@ def curate(config: Config, timeline: Timeline) -> Curation:
     posts.jsonl is in the order of time. Raises SourceError, with every count, when fewer than `config.min_posts`
     posts are left.
     """
-    posts = by_time(timeline.posts)
-    sieved = sieve(_progress(posts, "Curating"), timeline.escapes_html)
+    posts = tqdm(by_time(timeline.posts), "Curating", unit=" posts", disable=None, leave=False)
+    sieved = sieve(posts, timeline.escapes_html)
     if len(sieved.kept) < max(config.min_posts, _MIN_POSTS):
         raise _too_few(config, timeline, sieved)
     codes, counts, num_sampled = languages.identify(
@@ -38,46 +36,29 @@ def curate(config: Config, timeline: Timeline) -> Curation:
     ]
     kept, split_by = split(kept, config.heldout_ratio, config.seed)
     write_jsonl(config.run_dir / POSTS, kept)
-    notes = (*timeline.notes, *_notes(len(kept), num_sampled))
+    dates = [post.created_at for post in kept if post.created_at]
+    train, heldout = ([len(post.text) for post in kept if post.split == side] for side in (TRAIN, HELDOUT))
     return Curation(
         accounts=(_account(timeline, sieved),),
         masked=sieved.masked,
         languages=counts,
-        may_share_texts=timeline.may_share_texts,
+        first_post_at=min(dates, default=None),
+        last_post_at=max(dates, default=None),
+        num_train=len(train),
+        num_heldout=len(heldout),
+        num_train_characters=sum(train),
+        num_heldout_characters=sum(heldout),
         split_by=split_by,
-        notes=notes,
+        may_share_texts=timeline.may_share_texts,
+        notes=(*timeline.notes, *_notes(len(kept), num_sampled)),
         posts=summarise(kept),
         posts_sha256=sha256_of(config.run_dir / POSTS),
-        **_sizes(kept),  # type: ignore[arg-type]
     )
-
-
-def _sizes(kept: list[KeptPost]) -> dict[str, object]:
-    """First and last date, and posts and characters on both sides of the split."""
-    dates = [post.created_at for post in kept if post.created_at]
-    sizes = {side: [len(post.text) for post in kept if post.split == side] for side in (TRAIN, HELDOUT)}
-    return {
-        "first_post_at": min(dates, default=None),
-        "last_post_at": max(dates, default=None),
-        "num_train": len(sizes[TRAIN]),
-        "num_heldout": len(sizes[HELDOUT]),
-        "num_train_characters": sum(sizes[TRAIN]),
-        "num_heldout_characters": sum(sizes[HELDOUT]),
-    }
 
 
 def _account(timeline: Timeline, sieved: Sieve) -> Account:
-    return Account(
-        handle=timeline.handle,
-        display_name=timeline.display_name,
-        bio=timeline.bio,
-        profile_url=timeline.profile_url,
-        avatar_file=timeline.avatar_file,
-        source=timeline.source,
-        num_downloaded=len(timeline.posts),
-        dropped=sieved.dropped,
-        num_kept=len(sieved.kept),
-    )
+    same = timeline.model_dump(include=set(Account.model_fields))
+    return Account(**same, num_downloaded=len(timeline.posts), dropped=sieved.dropped, num_kept=len(sieved.kept))
 
 
 def _notes(num_kept: int, num_sampled: int) -> Iterator[str]:
@@ -95,10 +76,3 @@ def _too_few(config: Config, timeline: Timeline, sieved: Sieve) -> SourceError:
         f"Of the posts of {timeline.handle} {len(sieved.kept)} are worth training on, {needed} are needed.\n{table}",
         f"Give a source with more posts, or lower the limit: --min-posts {max(len(sieved.kept), _MIN_POSTS)}",
     )
-
-
-def _progress(items: Iterable[T], what: str) -> Iterator[T]:
-    """`items`, with a progress bar on stderr when that is a terminal."""
-    from tqdm import tqdm
-
-    yield from tqdm(items, desc=what, unit=" posts", disable=None, leave=False)

@@ -71,12 +71,8 @@ def _cleaned_once(before: Cleaned, is_reply: bool) -> Cleaned:
     text, num_tokens = neutralise_special_tokens(text)
     text, num_emails = mask_emails(text)
     text, num_phones = mask_phone_numbers(text)
-    return Cleaned(
-        text,
-        before.num_emails + num_emails,
-        before.num_phone_numbers + num_phones,
-        before.num_special_tokens + num_tokens,
-    )
+    found = (num_emails, num_phones, num_tokens)
+    return Cleaned(text, *map(sum, zip(before[1:], found, strict=True)))
 
 
 def _normalise(text: str) -> str:

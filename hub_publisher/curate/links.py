@@ -34,21 +34,12 @@ _GLUED_BEFORE = ",.;:!?)]}…、。，！？）"
 
 def mark_listed_links(text: str, links: tuple[str, ...]) -> str:
     """`text` with the links that the platform lists marked for `cut_links`; no link is cut out of a longer word."""
-    if _MARK in text:
-        text = text.replace(_MARK, "")
-    for link in sorted(links, key=len, reverse=True):
-        if link and link in text:
-            text = _marked(text, link)
+    text = text.replace(_MARK, "")
+    for link in sorted(filter(None, links), key=len, reverse=True):
+        first, *rest = text.split(link)
+        goes_on = (part[:1].isascii() and part[:1].isalnum() for part in rest)
+        text = first + "".join((link if on else _MARK) + part for part, on in zip(rest, goes_on, strict=True))
     return text
-
-
-def _marked(text: str, link: str) -> str:
-    first, *rest = text.split(link)
-    parts = [first]
-    for part in rest:
-        goes_on = part[:1].isascii() and part[:1].isalnum()
-        parts += [link if goes_on else _MARK, part]
-    return "".join(parts)
 
 
 def cut_links(text: str) -> str:

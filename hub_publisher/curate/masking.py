@@ -48,10 +48,10 @@ _LED = (
     r"(?P<led>[0-9(][0-9 ().‑-]{5,18}[0-9])" + _AFTER
 )
 _PHONE = re.compile("|".join((_INTERNATIONAL, _AMERICAN, _TRUNK, _LED)), re.IGNORECASE)
-_THOUSANDS = re.compile(r"\+?[0-9]{1,3}(?:([ .])[0-9]{3})(?:\1[0-9]{3})*")
-_DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
-_DATE = re.compile(
-    r"[0-9]{1,2}[ .-][0-9]{1,2}[ .-](?:[0-9]{2}|[0-9]{4})|[0-9]{4}[ .-][0-9]{1,2}[ .-][0-9]{1,2}"
+# what may follow "call" or a plus as well: a count, a decimal number, a date or two years
+_PLAIN_NUMBER = re.compile(
+    r"(?:\+?[0-9]{1,3}([ .])[0-9]{3}(?:\1[0-9]{3})*|[0-9]+\.[0-9]+)$"
+    r"|[0-9]{1,2}[ .-][0-9]{1,2}[ .-](?:[0-9]{2}|[0-9]{4})|[0-9]{4}[ .-][0-9]{1,2}[ .-][0-9]{1,2}"
     r"|(?:19|20)[0-9]{2}(?: ?- ?| )(?:19|20)[0-9]{2}"
 )
 _ZIP_CODE = re.compile(r"0[0-9]{4}-[0-9]{4}")  # of the United States, with its extension
@@ -83,21 +83,12 @@ def mask_phone_numbers(text: str) -> tuple[str, int]:
     times and counts stay. Numbers count as telephone numbers by an international prefix, the American or a
     leading-zero grouping, or a word such as "call" before them.
     """
-    if not _SEVEN_DIGITS.search(text):
-        return text, 0
-    num_masked = 0
-
-    def mask(match: re.Match[str]) -> str:
-        nonlocal num_masked
-        masked = _masked(match)
-        num_masked += masked != match[0]
-        return masked
-
-    return _PHONE.sub(mask, text), num_masked
+    masked = _PHONE.sub(_masked, text) if _SEVEN_DIGITS.search(text) else text
+    return masked, masked.count(PHONE_MASK) - text.count(PHONE_MASK)
 
 
 def _masked(match: re.Match[str]) -> str:
-    kind = next(name for name in ("plus", "american", "trunk", "led") if match[name])
+    kind = match.lastgroup or ""
     number = match[kind]
     if kind == "plus":
         number = _at_most_15_digits(number)
@@ -115,17 +106,10 @@ def _at_most_15_digits(number: str) -> str:
 
 _IS_PHONE = {
     # +1 234 567 may be an increase; from ten digits on it is a telephone number
-    "plus": lambda number, digits: digits <= 15 and (digits >= 10 or (digits >= 8 and _grouped(number))),
+    "plus": lambda number, digits: (
+        10 <= digits <= 15 or (8 <= digits < 10 and not number[1:].isdigit() and not _PLAIN_NUMBER.match(number))
+    ),
     "american": lambda number, digits: True,
     "trunk": lambda number, digits: 9 <= digits <= 15 and not _ZIP_CODE.fullmatch(number),
-    "led": lambda number, digits: 7 <= digits <= 15 and not _is_plain_number(number),
+    "led": lambda number, digits: 7 <= digits <= 15 and not _PLAIN_NUMBER.match(number),
 }
-
-
-def _is_plain_number(number: str) -> bool:
-    """Whether it is a count, a decimal number, a date or two years, which may follow "call" as well."""
-    return bool(_THOUSANDS.fullmatch(number) or _DECIMAL.fullmatch(number) or _DATE.match(number))
-
-
-def _grouped(number: str) -> bool:
-    return not number[1:].isdigit() and not _THOUSANDS.fullmatch(number)

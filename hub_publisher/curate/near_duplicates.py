@@ -8,12 +8,10 @@ Efficient exact set-similarity joins, VLDB 2006). Posts are compared only where 
 
 from array import array
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hub_publisher.text.words import shingles
-
-if TYPE_CHECKING:
-    import numpy as np
 
 THRESHOLD = 0.8
 MAX_COMPARED = 32
@@ -37,9 +35,6 @@ class WordSets:
         self.numbers.extend([vocabulary.setdefault(word, len(vocabulary)) for word in found])
         self.starts.append(len(self.numbers))
 
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
     def similarity(self, i: int, j: int) -> float:
         """Jaccard similarity of two posts' sets."""
         first, second = (set(self.numbers[self.starts[k] : self.starts[k + 1]]) for k in (i, j))
@@ -48,15 +43,13 @@ class WordSets:
 
 def near_duplicates(sets: WordSets) -> list[bool]:
     """For each post whether it says nearly the same as an earlier one that was not such a duplicate itself."""
-    import numpy as np
-
-    if not len(sets):
-        return []
     starts = np.frombuffer(sets.starts, dtype=np.uint64).astype(np.int64)
+    if len(starts) == 1:
+        return []
     hashes = _mixed(np.frombuffer(sets.numbers, dtype=np.uint32).astype(np.uint64))
     # Words that two posts share cancel out, so two sketches differ in no more bits than the sets do in words.
     sketches = np.bitwise_xor.reduceat(np.uint64(1) << (hashes & np.uint64(63)), starts[:-1])
-    original = list(range(len(sets)))  # for each post the earlier one that it repeats, or itself
+    original = list(range(len(starts) - 1))  # for each post the earlier one that it repeats, or itself
     for i, j in _candidates(*_piece_keys(starts, hashes), sketches, np.diff(starts)):
         if original[i] != i:
             continue
@@ -67,11 +60,9 @@ def near_duplicates(sets: WordSets) -> list[bool]:
 
 
 def _candidates(
-    keys: "np.ndarray", owners: "np.ndarray", sketches: "np.ndarray", sizes: "np.ndarray"
+    keys: np.ndarray, owners: np.ndarray, sketches: np.ndarray, sizes: np.ndarray
 ) -> Iterator[tuple[int, int]]:
     """Pairs (post, earlier post) that share a piece and whose sketches allow them to be similar, in order of posts."""
-    import numpy as np
-
     order = np.lexsort((owners, keys))
     keys, owners = keys[order], owners[order]
     for first in range(0, len(sizes), _CHUNK):
@@ -98,13 +89,11 @@ def _size_classes(largest: int) -> list[tuple[int, int]]:
     return classes
 
 
-def _piece_keys(starts: "np.ndarray", hashes: "np.ndarray") -> tuple["np.ndarray", "np.ndarray"]:
+def _piece_keys(starts: np.ndarray, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """One number for the content of each piece of each set, and the set it belongs to.
 
     Every set is dealt out twice, as a member of its size class and of the next: a similar larger one may be there.
     """
-    import numpy as np
-
     sizes = np.diff(starts)
     smallest, num_pieces = map(np.array, zip(*_size_classes(int(sizes.max())), strict=True))
     classes = np.searchsorted(smallest, sizes, side="right") - 1
@@ -120,11 +109,9 @@ def _piece_keys(starts: "np.ndarray", hashes: "np.ndarray") -> tuple["np.ndarray
 
 
 def _deal(
-    hashes: "np.ndarray", sizes: "np.ndarray", classes: "np.ndarray", num_pieces: "np.ndarray"
-) -> tuple["np.ndarray", "np.ndarray"]:
+    hashes: np.ndarray, sizes: np.ndarray, classes: np.ndarray, num_pieces: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """The sets' words, `sizes` of them each, dealt out by hash to `num_pieces` pieces each: keys and owners."""
-    import numpy as np
-
     owners = np.repeat(np.arange(len(sizes)), num_pieces)  # (pieces,)
     offsets = np.cumsum(num_pieces) - num_pieces
     piece = np.arange(len(owners)) - np.repeat(offsets, num_pieces)
@@ -134,10 +121,8 @@ def _deal(
     return keys, owners
 
 
-def _mixed(numbers: "np.ndarray") -> "np.ndarray":
+def _mixed(numbers: np.ndarray) -> np.ndarray:
     """Numbers scattered over 64 bits (the finaliser of SplitMix64, Steele, Lea, Flood 2014)."""
-    import numpy as np
-
     x = numbers + np.uint64(0x9E3779B97F4A7C15)
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

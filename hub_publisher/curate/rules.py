@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from hub_publisher.curate.cleaning import Cleaned, clean
-from hub_publisher.curate.near_duplicates import WordSets, near_duplicates
 from hub_publisher.records import Post
 from hub_publisher.text.words import is_too_short, words
 
@@ -44,63 +43,49 @@ class Sieve:
 
 def sieve(posts: Iterable[Post], escapes_html: bool) -> Sieve:
     """Run all rules over `posts`, oldest first: of duplicates the first is kept. Linear in the length of all texts."""
-    result = Sieve()
-    seen = _Seen()
-    kept: list[tuple[Post, Cleaned]] = []
+    from hub_publisher.curate.near_duplicates import WordSets, near_duplicates  # loads numpy
+
+    result, sets, kept = Sieve(), WordSets(), []
+    seen: set[str] = set()
     for post in posts:
-        reason = _before_cleaning(post)
-        if reason is None:
-            cleaned = clean(post.text, post.links, post.is_reply, escapes_html)
-            reason = _after_cleaning(post, cleaned.text, seen)
-        if reason is None:
-            kept.append((post, cleaned))
+        reason, cleaned = _judged(post, escapes_html)
+        found = words(cleaned.text)
+        same = " ".join(found)
+        if reason or same in seen:
+            result.dropped[reason or "exact_duplicates"] += 1
         else:
-            result.dropped[reason] += 1
-    for (post, cleaned), is_near_duplicate in zip(kept, near_duplicates(seen.sets), strict=True):
+            seen.add(same)
+            sets.add(found)
+            kept.append((post, cleaned))
+    for (post, cleaned), is_near_duplicate in zip(kept, near_duplicates(sets), strict=True):
         if is_near_duplicate:
             result.dropped["near_duplicates"] += 1
-            continue
-        result.kept.append((post, cleaned.text))
-        for name, num in zip(MASKED, cleaned[1:], strict=True):
-            result.masked[name] += num
+        else:
+            result.kept.append((post, cleaned.text))
+            for name, num in zip(MASKED, cleaned[1:], strict=True):
+                result.masked[name] += num
     return result
 
 
-class _Seen:
-    """The texts so far without case and punctuation."""
-
-    def __init__(self) -> None:
-        self.sets = WordSets()
-        self._keys: set[str] = set()
-
-    def is_new(self, text: str) -> bool:
-        """Whether no earlier text had the same words in the same order; remembers it if so."""
-        found = words(text)
-        key = " ".join(found)
-        if key in self._keys:
-            return False
-        self._keys.add(key)
-        self.sets.add(found)
-        return True
-
-
-def _before_cleaning(post: Post) -> str | None:
+def _judged(post: Post, escapes_html: bool) -> tuple[str | None, Cleaned]:
+    """Why `post` is dropped whatever the others say, or None; and its cleaned text."""
+    reason = None
     if post.is_repost or _REPOST.match(post.text):
-        return "reposts"
-    if not post.text.strip():
-        return "without_text"
-    if _is_quote(post.text):
-        return "quotes_of_others"
-    return "cut_off" if post.is_truncated else None
-
-
-def _after_cleaning(post: Post, text: str, seen: _Seen) -> str | None:
-    # what stood before the quote may have been a link or a name
-    if _is_quote(text):
-        return "quotes_of_others"
-    if is_too_short(text):
-        return "only_links" if _is_only_links(post.text, text) else "too_short"
-    return None if seen.is_new(text) else "exact_duplicates"
+        reason = "reposts"
+    elif not post.text.strip():
+        reason = "without_text"
+    elif _is_quote(post.text):
+        reason = "quotes_of_others"
+    elif post.is_truncated:
+        reason = "cut_off"
+    if reason:
+        return reason, Cleaned("")
+    cleaned = clean(post.text, post.links, post.is_reply, escapes_html)
+    if _is_quote(cleaned.text):  # what stood before the quote was a link or a name
+        reason = "quotes_of_others"
+    elif is_too_short(cleaned.text):
+        reason = "only_links" if _is_only_links(post.text, cleaned.text) else "too_short"
+    return reason, cleaned
 
 
 def _is_quote(text: str) -> bool:

@@ -11,16 +11,13 @@ _MAX_BINS = 40
 
 def summarise(posts: Iterable[KeptPost]) -> PostStatistics:
     """One pass over the posts: months and lengths."""
-    months: Counter[str] = Counter()
-    lengths = []
-    for post in posts:
-        lengths.append(len(post.text))
-        if post.created_at is not None:
-            months[post.created_at.strftime("%Y-%m")] += 1
-    lengths.sort()
+    found = [(len(post.text), post.created_at) for post in posts]
+    lengths = sorted(length for length, _ in found)
+    months = Counter(moment.year * 12 + moment.month - 1 for _, moment in found if moment)
+    all_months = range(min(months, default=0), max(months, default=-1) + 1)
     first, width, bins = _bins(lengths)
     return PostStatistics(
-        per_month=_without_gaps(months),
+        per_month={f"{month // 12:04d}-{month % 12 + 1:02d}": months[month] for month in all_months},
         shortest=lengths[0],
         median=round(median(lengths)),
         longest=lengths[-1],
@@ -35,19 +32,5 @@ def _bins(lengths: list[int]) -> tuple[int, int, tuple[int, ...]]:
     # The longest hundredth would squeeze the rest into a corner.
     first, limit = lengths[0], lengths[int(0.99 * (len(lengths) - 1))]
     width = -(-(limit + 1 - first) // _MAX_BINS)
-    counts = [0] * ((limit - first) // width + 1)
-    for length in lengths:
-        counts[(min(length, limit) - first) // width] += 1
-    return first, width, tuple(counts)
-
-
-def _without_gaps(months: Counter[str]) -> dict[str, int]:
-    """Month -> posts from the first to the last month, in order, silent months with 0."""
-    if not months:
-        return {}
-    (year, month), last = map(int, min(months).split("-")), max(months)
-    filled = {}
-    while (name := f"{year:04d}-{month:02d}") <= last:
-        filled[name] = months[name]
-        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
-    return filled
+    counts = Counter((min(length, limit) - first) // width for length in lengths)
+    return first, width, tuple(counts[i] for i in range((limit - first) // width + 1))

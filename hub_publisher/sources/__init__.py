@@ -31,16 +31,19 @@ def fetch(config: Config) -> Timeline:
     source = _source_of(config)
     reading = source.read(config)
     timeline: Timeline = reading.timeline
-    if not timeline.posts:
+    posts = timeline.posts
+    if not posts:
         raise SourceError(f"There is not a single post of {config.handle} in the {source.NAME}.", _ways(config.handle))
     picture = config.run_dir / AVATAR
     picture.unlink(missing_ok=True)
     if reading.avatar:
         write_bytes(picture, reading.avatar)
-    write_jsonl(config.run_dir / TIMELINE, timeline.posts)
-    return timeline.model_copy(
-        update={"avatar_file": AVATAR if reading.avatar else None, "num_posts": len(timeline.posts)}
-    )
+    write_jsonl(config.run_dir / TIMELINE, posts)
+    notes = list(timeline.notes)
+    if num_mangled := sum("\ufffd" in post.text for post in posts):
+        notes.append(f"Posts that hold characters which could not be decoded: {num_mangled}.")
+    facts = {"avatar_file": AVATAR if reading.avatar else None, "num_posts": len(posts), "notes": tuple(notes)}
+    return timeline.model_copy(update=facts)
 
 
 def with_posts(run_dir: Path, timeline: Timeline) -> Timeline:
@@ -59,14 +62,10 @@ def _source_of(config: Config) -> ModuleType:
 
 
 def _ways(handle: str) -> str:
-    return "\n".join(
-        [
-            "These ways work:",
-            f"  hub-publisher publish {handle} --archive path/to/archive.zip",
-            "      your X archive: x.com > Settings > Your account > Download an archive of your data (about a day)",
-            f"  hub-publisher publish {handle} --from-path posts.csv",
-            "      posts in a file: .csv, .jsonl, .json, .parquet, or .txt with one post a line",
-            f"  hub-publisher publish {sample.HANDLE}",
-            "      the bundled sample",
-        ]
-    )
+    return f"""These ways work:
+  hub-publisher publish {handle} --archive path/to/archive.zip
+      your X archive: x.com > Settings > Your account > Download an archive of your data (about a day)
+  hub-publisher publish {handle} --from-path posts.csv
+      posts in a file: .csv, .jsonl, .json, .parquet, or .txt with one post a line
+  hub-publisher publish {sample.HANDLE}
+      the bundled sample"""

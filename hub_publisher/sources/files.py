@@ -2,35 +2,30 @@
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from shlex import quote
-from typing import Any, NamedTuple
+from typing import Any
+
+from tqdm import tqdm
 
 from hub_publisher.config import Config
 from hub_publisher.errors import SourceError
 from hub_publisher.records import Post, Timeline
 from hub_publisher.sources import rows as formats
 from hub_publisher.sources.dates import is_day_first, parse_date
-from hub_publisher.sources.reading import (
-    REPOST,
-    Reading,
-    escapes_html,
-    existing,
-    looks_cut,
-    progress,
-    state_of,
-    undecodable_note,
-)
-from hub_publisher.sources.text_files import TextFile
+from hub_publisher.sources.reading import REPOST, Reading, escapes_html, existing, inner, looks_cut, state_of, strings
+from hub_publisher.sources.x_records import Owner, is_to_other, links_of
 from hub_publisher.text.characters import well_formed
 
 NAME = "files"
 VERSION = 1  # raise it when the same file gives other posts than before
 
-TEXT_COLUMNS = ("full_text", "text", "tweet", "content", "body", "post", "message")
+# What a column holds -> the names it goes by, in the order they are asked; their case does not matter.
 _COLUMNS = {
+    "text": ("full_text", "text", "tweet", "content", "body", "post", "message"),
     "created_at": ("created_at", "createdat", "date", "timestamp", "datetime", "time", "published"),
     "language": ("lang", "language"),
     "is_repost": ("is_retweet", "isretweet", "retweeted_status", "retweeted_status_id", "is_repost"),
@@ -41,8 +36,8 @@ _FORMATS = {
     ".csv": formats.csv_rows,
     ".tsv": formats.csv_rows,
     ".json": formats.json_rows,
-    ".jsonl": formats.json_lines_rows,
-    ".ndjson": formats.json_lines_rows,
+    ".jsonl": formats.json_rows,
+    ".ndjson": formats.json_rows,
     ".txt": formats.text_rows,
 }
 _REMEDY = (
@@ -50,19 +45,6 @@ _REMEDY = (
 )
 _BYTES_REPR = re.compile(r"b(['\"]).*\1", re.DOTALL)
 _NOTHING = ("", "none", "null", "nan", "nat", "false", "f", "no", "n", "0", "{}", "[]")
-
-
-class _Row(NamedTuple):
-    """What one row says about a post; its date still as the file writes it."""
-
-    id: str
-    text: str
-    created_at: Any
-    language: str | None
-    is_repost: bool
-    is_reply: bool | None  # None: the file does not say
-    is_truncated: bool
-    links: tuple[str, ...]
 
 
 def state(config: Config) -> str:
@@ -76,17 +58,25 @@ def read(config: Config) -> Reading:
 
     Rows without text are kept as posts with an empty one, so that the file's rows can be counted again later.
     """
-    path = _checked_path(config)
-    source = _Table(path, config.text_column, config.handle)
-    rows = [source.row(number, row) for number, row in enumerate(progress(source.rows, "Reading posts"), 1)]
-    posts, notes = _posts(rows)
-    notes = [*source.notes(), *notes, *undecodable_note(post.text for post in posts)]
+    table = _Table(_checked_path(config), config)
+    rows = tqdm(table.rows, "Reading posts", unit=" posts", disable=None, leave=False)
+    posts = [table.post(number, row) for number, row in enumerate(rows, 1)]
+    day_first = is_day_first(table.dates)
+    num_undated = 0
+    for i, date in enumerate(table.dates):
+        created_at = parse_date(date, day_first)
+        posts[i] = posts[i].model_copy(update={"created_at": created_at})
+        num_undated += created_at is None and date is not None
+    notes = table.file.notes()
+    if table.num_reprs:
+        notes.append(f"Texts that were written as Python bytes (b'...') and had to be decoded: {table.num_reprs}.")
+    if num_undated:
+        notes.append(f"Dates that could not be read: {num_undated}.")
     timeline = Timeline(
-        fingerprint="",
         source=NAME,
         handle=config.handle,
         display_name=config.handle,
-        escapes_html=escapes_html(row.text for row in rows),
+        escapes_html=escapes_html(post.text for post in posts),
         notes=tuple(notes),
         posts=tuple(posts),
     )
@@ -108,135 +98,82 @@ def _checked_path(config: Config) -> Path:
     return path
 
 
-def _posts(rows: Sequence[_Row]) -> tuple[list[Post], list[str]]:
-    day_first = is_day_first(row.created_at for row in rows)
-    num_undated = 0
-    posts = []
-    for row in rows:
-        created_at = parse_date(row.created_at, day_first)
-        num_undated += created_at is None and row.created_at not in (None, "")
-        # Where a file does not say what is a reply, an opening @name does: X writes replies so.
-        is_reply = row.text.startswith("@") if row.is_reply is None else row.is_reply
-        posts.append(Post(**row._asdict() | {"created_at": created_at, "is_reply": is_reply}))
-    return posts, [f"Dates that could not be read: {num_undated}."] if num_undated else []
-
-
 class _Table:
-    """The rows of one file and which of their columns mean what. Column names are matched without regard to case."""
+    """The rows of one file and which of their columns mean what."""
 
-    def __init__(self, path: Path, text_column: str | None, handle: str) -> None:
-        self._handle = handle
-        self._file: TextFile | None = None
-        self._num_reprs = 0
-        rows: Iterable[dict[str, Any]]
-        if path.suffix.lower() == ".parquet":
-            rows = formats.parquet_rows(path, lambda names: self._choose(path, names, text_column))
-        else:
-            self._file = TextFile(path)
-            rows = _FORMATS[path.suffix.lower()](self._file)
-        iterator = iter(rows)
-        head = list(islice(iterator, 100))
+    def __init__(self, path: Path, config: Config) -> None:
+        self._path, self._config = path, config
+        self.file = formats.TextFile(path)
+        self.num_reprs = 0
+        self.dates: list[Any] = []  # of the posts so far, as the file writes them
+        reader = _FORMATS.get(path.suffix.lower())
+        rows = reader(self.file) if reader else formats.parquet_rows(path, self._choose)
+        head = list(islice(rows, 100))
         if not head:
             raise SourceError(f"{path.name} holds no posts.", _REMEDY)
-        self._choose(path, list(dict.fromkeys(name for row in head for name in row)), text_column)
-        self.rows = chain(head, iterator)
+        self._choose(dict.fromkeys(chain(*head)))
+        self.rows = chain(head, rows)
 
-    def row(self, number: int, row: dict[str, Any]) -> _Row:
-        """What `row` says; `number` stands in for an id that it lacks."""
+    def post(self, number: int, row: dict[str, Any]) -> Post:
+        """The post in `row`, its date still missing; `number` stands in for an id that it lacks."""
         text = self._text(row)
-        kinds = [item.get("type") for item in row.get("referenced_tweets") or () if isinstance(item, dict)]
+        kinds = strings(row.get("referenced_tweets"), "type")
         is_repost = bool(REPOST.match(text)) or "retweeted" in kinds or _says_yes(self._value(row, "is_repost"))
         language = self._value(row, "language")
-        return _Row(
+        self.dates.append(self._value(row, "created_at"))
+        return Post(
             id=well_formed(str(self._value(row, "id") or number)),
             text=text,
-            created_at=self._value(row, "created_at"),
-            language=language if isinstance(language, str) and language else None,
+            language=language if isinstance(language, str) else None,
             is_repost=is_repost,
-            is_reply=self._is_reply(row, kinds),
+            is_reply=self._is_reply(row, kinds, text),
             is_truncated=not is_repost and (looks_cut(text) or (row.get("truncated") is True and not _long(row))),
-            links=tuple(link for link in _links(row) if link in text),
+            links=tuple(dict.fromkeys(link for link in links_of(row) if link in text)),
         )
 
-    def notes(self) -> list[str]:
-        """Sentences about what was odd in the file."""
-        notes = self._file.notes() if self._file else []
-        if self._num_reprs:
-            notes.append(f"Texts that were written as Python bytes (b'...') and had to be decoded: {self._num_reprs}.")
-        return notes
-
-    def _choose(self, path: Path, names: list[str], text_column: str | None) -> list[str]:
+    def _choose(self, names: Iterable[str]) -> list[str]:
         """Find the columns by name; the list of those that are read."""
-        by_name = {str(name).strip().lower(): name for name in reversed(names)}
-        wanted = [text_column.strip().lower()] if text_column else TEXT_COLUMNS
-        text = next((by_name[name] for name in wanted if name in by_name), None)
-        if text is None:
-            missing = f"no column {text_column!r}" if text_column else "no column that is known to hold texts"
-            raise SourceError(
-                f"{path.name} has {missing}. Its columns: {', '.join(map(str, names[:30]))}.",
-                "Name the one that holds the text: "
-                f"hub-publisher publish {self._handle} --from-path {quote(str(path))} --text-column NAME",
-            )
-        self._named = text if text_column else None
-        self._texts = [by_name[name] for name in wanted if name in by_name]
+        by_name = {name.strip().lower(): name for name in reversed([*names])}
+        named = self._config.text_column
+        wanted = _COLUMNS | ({"text": (named.strip().lower(),)} if named else {})
         self._columns = {
-            what: [by_name[name] for name in candidates if name in by_name] for what, candidates in _COLUMNS.items()
+            what: [by_name[name] for name in candidates if name in by_name] for what, candidates in wanted.items()
         }
         self._replies = [name for lower, name in by_name.items() if lower.startswith(_REPLY)]
-        return list(dict.fromkeys([*self._texts, *chain(*self._columns.values()), *self._replies]))
+        if not self._columns["text"]:
+            missing = f"no column {named!r}" if named else "no column that is known to hold texts"
+            raise SourceError(
+                f"{self._path.name} has {missing}. Its columns: {', '.join([*names][:30])}.",
+                f"Name the one that holds the text: hub-publisher publish {self._config.handle} "
+                f"--from-path {quote(str(self._path))} --text-column NAME",
+            )
+        return [*dict.fromkeys(chain(*self._columns.values(), self._replies))]
 
     def _value(self, row: dict[str, Any], what: str) -> Any:
         return next((row[name] for name in self._columns[what] if row.get(name) not in (None, "")), None)
 
     def _text(self, row: dict[str, Any]) -> str:
-        value = (None if self._named else _long(row)) or next(
-            (row[name] for name in self._texts if row.get(name) not in (None, "")), ""
-        )
+        value = (None if self._config.text_column else _long(row)) or self._value(row, "text")
         if isinstance(value, str) and _BYTES_REPR.fullmatch(value):
-            value = self._from_repr(value)
+            with suppress(ValueError, SyntaxError):
+                value = ast.literal_eval(value)
+                self.num_reprs += 1
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
-        if isinstance(value, float) and value != value:
-            value = ""
-        return well_formed(value if isinstance(value, str) else str(value))
+        return "" if value is None or value != value else well_formed(str(value))
 
-    def _from_repr(self, text: str) -> str | bytes:
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            return text
-        self._num_reprs += 1
-        return value if isinstance(value, bytes) else text
-
-    def _is_reply(self, row: dict[str, Any], kinds: list[Any]) -> bool | None:
+    def _is_reply(self, row: dict[str, Any], kinds: list[str], text: str) -> bool:
         if not self._replies and not kinds:
-            return None
-        by_name = {name.lower(): row.get(name) for name in self._replies}
-        own = row.get("user") if isinstance(row.get("user"), dict) else {}
-        own_id = str(row.get("author_id") or (own or {}).get("id_str") or "")
-        to_name = str(by_name.get("in_reply_to_screen_name") or "").lower()
-        to_id = str(by_name.get("in_reply_to_user_id_str") or by_name.get("in_reply_to_user_id") or "")
-        to_self = to_name == self._handle.lower() or (own_id and own_id == to_id)
-        return not to_self and (any(map(_says_yes, by_name.values())) or "replied_to" in kinds)
+            return text.startswith("@")  # where a file does not say what is a reply, this does: X writes replies so
+        reply = {name.lower(): row[name] for name in self._replies if _says_yes(row.get(name))}
+        own_id = str(row.get("author_id") or inner(row, "user").get("id_str") or "")
+        return bool(reply or "replied_to" in kinds) and is_to_other(reply, text, Owner(own_id, self._config.handle))
 
 
 def _long(row: dict[str, Any]) -> str | None:
     """The full text of a long post, where X's API put it beside the cut one."""
-    for key, name in (("extended_tweet", "full_text"), ("note_tweet", "text")):
-        if isinstance(row.get(key), dict) and isinstance(row[key].get(name), str):
-            return str(row[key][name])
-    return None
-
-
-def _links(row: dict[str, Any]) -> list[str]:
-    """Links as X's API lists them: entities.urls[].url, in the places where the versions put them."""
-    found = []
-    for holder in (row, row.get("extended_tweet"), row.get("note_tweet")):
-        entities = holder.get("entities") if isinstance(holder, dict) else None
-        for kind in ("urls", "media"):
-            items = entities.get(kind) if isinstance(entities, dict) else None
-            found += [i["url"] for i in items or () if isinstance(i, dict) and isinstance(i.get("url"), str)]
-    return [well_formed(link) for link in dict.fromkeys(found) if link]
+    text = inner(row, "extended_tweet").get("full_text") or inner(row, "note_tweet").get("text")
+    return text if isinstance(text, str) else None
 
 
 def _says_yes(value: Any) -> bool:

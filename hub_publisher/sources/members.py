@@ -1,13 +1,13 @@
 """The files inside an X archive that may be opened, whether it is a zip, an unzipped folder or a bare tweets.js.
 
-Only what stands in ALLOWED is ever opened: direct messages, likes, addresses and phone numbers are not. Nothing is
+Only what _ALLOWED names is ever opened: direct messages, likes, addresses and phone numbers are not. Nothing is
 unpacked to disk, and what a member inflates to is counted while it inflates; its header is not trusted.
 """
 
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +22,18 @@ HOW_TO_GET_ONE = (
 )
 _AGAIN = "Download it again, or unzip it yourself and give the folder: --archive path/to/folder"
 
-TWEETS = re.compile(r"tweets?(?:-part(\d+))?\.js|js/tweets/(\d{4}_\d\d)\.js")
-ALLOWED = re.compile(
-    rf"(?:{TWEETS.pattern}|(?:note-tweet|twitter-circle-tweet|deleted-tweets?)(?:-part\d+)?\.js"
+TWEETS = re.compile(r"tweets?(?:-part\d+)?\.js|js/tweets/\d{4}_\d\d\.js")
+_ALLOWED = re.compile(
+    rf"(?P<root>(?:[^/]+/){{0,3}}?)(?P<name>{TWEETS.pattern}"
+    r"|(?:note-tweet|twitter-circle-tweet|deleted-tweets?)(?:-part\d+)?\.js"
     r"|account\.js|profile\.js|manifest\.js|js/user_details\.js|profile_media/[^/]+\.(?:jpe?g|png))"
 )
-_IN_ZIP = re.compile(rf"(?P<root>(?:[^/]+/){{0,3}}?)(?P<name>{ALLOWED.pattern})")
+_IN_FOLDER = ("*.js", "js/*.js", "js/tweets/*.js", "profile_media/*")
 
-BLOCK_BYTES = 2**20
 MAX_MEMBER_BYTES = 4 * 2**30  # two million posts; X's own files are far smaller
-MAX_SMALL_BYTES = 16 * 2**20
 # Posts as JSON shrink about tenfold. What inflates two-hundredfold past 64 MiB was made to fill a disk.
 MAX_RATIO, RATIO_FREE_BYTES = 200, 64 * 2**20
+File = Path | zipfile.ZipInfo
 
 
 @dataclass(frozen=True)
@@ -41,49 +41,45 @@ class Members:
     """The allowed files of one archive by their name in its data folder, e.g. "tweets-part1.js"."""
 
     where: str  # what to call the archive in messages
-    names: tuple[str, ...]
-    open: Callable[[str], IO[bytes]]
-    packed_bytes: Callable[[str], int | None]  # size in the zip, None where nothing is packed
-    root: Path | None = None  # the folder that the names are relative to, None for a zip
+    files: dict[str, File]
+    archive: zipfile.ZipFile | None = None  # that holds them, None where they lie in a folder
 
     @property
     def tweets(self) -> list[str]:
         """The files of posts, part 0 first; a bare file counts as one whatever its name. Never empty."""
-        return sorted((name for name in self.names if TWEETS.fullmatch(name)), key=_part) or list(self.names)
+        return self.of_kind("tweets?") or self.of_kind(r"js/tweets/\d{4}_\d\d") or list(self.files)
 
     def of_kind(self, kind: str) -> list[str]:
-        """The files `<kind>.js`, `<kind>-part1.js`, ..., in order."""
+        """The files `<kind>.js`, `<kind>-part1.js`, ..., `<kind>-part10.js`, in order."""
         pattern = re.compile(rf"{kind}(?:-part\d+)?\.js")
-        return sorted((name for name in self.names if pattern.fullmatch(name)), key=_part)
+        return sorted(filter(pattern.fullmatch, self.files), key=lambda name: (len(name), name))
 
     def blocks(self, name: str, max_bytes: int = MAX_MEMBER_BYTES) -> Iterator[bytes]:
         """The content of a file. Raises SourceError when it is damaged or inflates beyond reason."""
-        packed, num_bytes = self.packed_bytes(name), 0
+        file, num_bytes = self.files[name], 0
+        if isinstance(file, zipfile.ZipInfo):
+            max_bytes = min(max_bytes, max(RATIO_FREE_BYTES, MAX_RATIO * file.compress_size))
         try:
-            with self.open(name) as file:
-                while block := file.read(BLOCK_BYTES):
+            with self._open(file) as stream:
+                while block := stream.read(2**20):
                     num_bytes += len(block)
-                    self._check_size(name, num_bytes, packed, max_bytes)
+                    if num_bytes > max_bytes:
+                        inflates = f"{name} in {self.where} inflates to more than {max_bytes // 2**20} MiB"
+                        raise SourceError(f"{inflates}: that is no X archive.", HOW_TO_GET_ONE)
                     yield block
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as error:
             raise SourceError(f"{name} in {self.where} is damaged or cut short.", _AGAIN) from error
 
-    def read(self, name: str) -> bytes:
-        """The whole content of a small file. Raises SourceError as `blocks` does."""
-        return b"".join(self.blocks(name, MAX_SMALL_BYTES))
-
-    def _check_size(self, name: str, num_bytes: int, packed: int | None, max_bytes: int) -> None:
-        too_dense = packed is not None and num_bytes > RATIO_FREE_BYTES and num_bytes > MAX_RATIO * packed
-        if num_bytes > max_bytes or too_dense:
-            raise SourceError(
-                f"{name} in {self.where} inflates to more than {(num_bytes - 1) // 2**20} MiB: that is no X archive.",
-                HOW_TO_GET_ONE,
-            )
-
-
-def _part(name: str) -> tuple[int, str]:
-    number = re.search(r"-part(\d+)\.js$", name)
-    return (int(number[1]) if number else 0, name)
+    def _open(self, file: File) -> IO[bytes]:
+        if isinstance(file, Path):
+            return file.open("rb")
+        if file.flag_bits & 0x1:
+            raise SourceError(f"{self.where} is encrypted with a password.", _AGAIN)
+        # Other methods inflate without a limit on how much at once, and X uses none of them.
+        if file.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise SourceError(f"{file.filename} in {self.where} is packed in a way that cannot be read here.", _AGAIN)
+        assert self.archive
+        return self.archive.open(file)
 
 
 @contextmanager
@@ -92,100 +88,54 @@ def open_archive(path: Path) -> Iterator[Members]:
     existing(path, HOW_TO_GET_ONE)
     if path.is_dir():
         yield _folder(path)
-    elif path.suffix.lower() == ".js":
-        yield _bare(path)
-    else:
+    elif path.suffix.lower() != ".js":
         with _open_zip(path) as archive:
-            yield _zip(path, archive)
+            for name in (info.orig_filename for info in archive.infolist()):
+                _check_path_inside(path, name)
+            yield Members(str(path), _in_data_folder(path, archive.NameToInfo), archive)
+    elif TWEETS.fullmatch(path.name):
+        yield _folder(path.parent)  # its parts and the list of Circle posts lie beside it
+    else:
+        yield Members(str(path.parent), {path.name: path})
 
 
 def opened_files(path: Path) -> list[Path]:
     """The files on disk whose content an archive's reading depends on."""
-    existing(path, HOW_TO_GET_ONE)
-    if path.is_file() and path.suffix.lower() != ".js":
-        return [path]
     with open_archive(path) as members:
-        return [members.root / name for name in members.names] if members.root else []
+        return sorted({file if isinstance(file, Path) else path for file in members.files.values()})
 
 
 def _folder(path: Path) -> Members:
     """An unzipped archive, its data folder, or the folder that either lies in."""
-    for root in (path / "data", path, *sorted(path.glob("*/data"))):
-        found = _allowed_in(root)
-        if any(TWEETS.fullmatch(name) for name in found):
-            return _on_disk(str(path), root, found)
-    raise SourceError(f"There is no data/tweets.js in the folder {path}.", HOW_TO_GET_ONE)
-
-
-def _bare(path: Path) -> Members:
-    """One tweets.js; its parts and the list of Circle posts are read too where they lie beside it."""
-    found = _allowed_in(path.parent) if TWEETS.fullmatch(path.name) else ()
-    return _on_disk(str(path.parent), path.parent, found or (path.name,))
-
-
-def _allowed_in(root: Path) -> tuple[str, ...]:
-    patterns = ("*.js", "js/*.js", "js/tweets/*.js", "profile_media/*")
-    names = (file.relative_to(root).as_posix() for pattern in patterns for file in root.glob(pattern))
-    return tuple(sorted(name for name in names if ALLOWED.fullmatch(name)))
-
-
-def _on_disk(where: str, root: Path, names: tuple[str, ...]) -> Members:
-    return Members(where, names, lambda name: (root / name).open("rb"), lambda name: None, root)
+    found = [file for root in ("", "data/", "*/data/") for pattern in _IN_FOLDER for file in path.glob(root + pattern)]
+    return Members(str(path), _in_data_folder(path, {file.relative_to(path).as_posix(): file for file in found}))
 
 
 def _open_zip(path: Path) -> zipfile.ZipFile:
-    with path.open("rb") as file:
-        start = file.read(4)
-    if not start:
-        raise SourceError(f"{path} is empty.", HOW_TO_GET_ONE)
-    if not start.startswith(b"PK"):
-        raise SourceError(
-            f"{path} is neither a zip nor a tweets.js.",
-            f"{HOW_TO_GET_ONE}\nA file of posts is given so: hub-publisher publish <handle> --from-path posts.csv",
-        )
     try:
         return zipfile.ZipFile(path)
     except (zipfile.BadZipFile, ValueError, NotImplementedError, EOFError, OSError) as error:
-        raise SourceError(f"{path} is cut short or damaged: it has no list of its files.", _AGAIN) from error
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start == b"PK":
+            raise SourceError(f"{path} is cut short or damaged: it has no list of its files.", _AGAIN) from error
+        message = f"{path} is neither a zip nor a tweets.js." if start else f"{path} is empty."
+        as_file = "A file of posts is given so: hub-publisher publish <handle> --from-path posts.csv"
+        raise SourceError(message, f"{HOW_TO_GET_ONE}\n{as_file}") from error
 
 
-def _zip(path: Path, archive: zipfile.ZipFile) -> Members:
-    infos = [info for info in archive.infolist() if not info.is_dir()]
-    for info in infos:
-        _check_member_path(path, info.orig_filename)
-    found = _named_in_data_folder({info.filename: info for info in infos})
-    if not any(TWEETS.fullmatch(name) for name in found):
-        raise SourceError(f"There is no data/tweets.js in {path}.", HOW_TO_GET_ONE)
-    for info in found.values():
-        _check_packing(path, info)
-    return Members(
-        str(path),
-        tuple(sorted(found)),
-        lambda name: archive.open(found[name]),
-        lambda name: found[name].compress_size,
-    )
-
-
-def _check_member_path(path: Path, name: str) -> None:
+def _check_path_inside(path: Path, name: str) -> None:
     """Refuse a path that leads out of the archive: no archive of X has one, only one made to overwrite files."""
     plain = name.replace("\\", "/")
     if plain.startswith("/") or re.match(r"[A-Za-z]:", plain) or ".." in plain.split("/") or "\0" in plain:
         raise SourceError(f"{path} holds a path outside itself: {name[:100]!r}.", HOW_TO_GET_ONE)
 
 
-def _named_in_data_folder(infos: dict[str, zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
-    """The allowed members under the folder that holds the posts: the topmost one, should there be several."""
-    matches = [match for name in infos if (match := _IN_ZIP.fullmatch(name))]
-    roots = {match["root"] for match in matches if TWEETS.fullmatch(match["name"])}
+def _in_data_folder(path: Path, files: Mapping[str, File]) -> dict[str, File]:
+    """The allowed files in the folder that holds the posts: the topmost one, should there be several."""
+    matches = [match for name in files if (match := _ALLOWED.fullmatch(name))]
+    roots = [match["root"] for match in matches if TWEETS.fullmatch(match["name"])]
     if not roots:
-        return {}
+        raise SourceError(f"There is no data/tweets.js in {path}.", HOW_TO_GET_ONE)
     root = min(roots, key=lambda folder: (folder.count("/"), folder))
-    return {match["name"]: infos[match[0]] for match in matches if match["root"] == root}
-
-
-def _check_packing(path: Path, info: zipfile.ZipInfo) -> None:
-    if info.flag_bits & 0x1:
-        raise SourceError(f"{path} is encrypted with a password.", _AGAIN)
-    # Other methods inflate without a limit on how much at once, and X uses none of them.
-    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise SourceError(f"{info.filename} in {path} is packed in a way that cannot be read here.", _AGAIN)
+    return {match["name"]: files[match[0]] for match in matches if match["root"] == root}

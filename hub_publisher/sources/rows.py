@@ -1,31 +1,79 @@
 """Rows of any file of posts: each format yields dictionaries, column name -> value."""
 
+import codecs
 import csv
-import json
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hub_publisher.errors import SourceError
 from hub_publisher.sources.json_stream import JsonStream
-from hub_publisher.sources.text_files import TextFile
+from hub_publisher.sources.reading import inner
 
 Rows = Iterator[dict[str, Any]]
 
-_DELIMITERS = (",", ";", "\t")
-_SEPARATOR_LINE = re.compile(r"\s*-{3,}\s*")
-_END_OF_TEXT = "<|endoftext|>"
-_START_OF_TEXT = "<|startoftext|>"
+_SEPARATOR = re.compile(r"^[^\S\n]*-{3,}[^\S\n]*$|<\|endoftext\|>", re.MULTILINE)
 _MAX_FIELD = 2**27  # characters; csv's own limit of 131,072 breaks on one long post
+# what Python's "surrogateescape" makes of the bytes 0x80 to 0xff that are not UTF-8
+_STRAY = re.compile("[\udc80-\udcff]")
+
+
+class TextFile:
+    """A file read as UTF-8 (UTF-16 with its mark), where bytes that are not UTF-8 count as Windows-1252.
+
+    Exports are mangled byte by byte more often than as a whole, so every byte is judged where it stands. After
+    reading, `num_foreign` says how many bytes were read as Windows-1252, `num_lost` how many mean nothing there either.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.num_foreign = self.num_lost = 0
+
+    def lines(self) -> Iterator[str]:
+        """The lines with their ends as they are (a csv.reader wants them so)."""
+        with self._open() as text:
+            yield from map(self._mended, text)
+
+    def blocks(self) -> Iterator[str]:
+        """The text in blocks of about a megabyte, whatever its lines; none is empty."""
+        with self._open() as text:
+            yield from map(self._mended, iter(partial(text.read, 2**20), ""))
+
+    def notes(self) -> list[str]:
+        """Sentences about what could not be decoded as it should; empty when all was well."""
+        if not self.num_foreign:
+            return []
+        return [
+            f"Bytes of {self.path.name} that are not UTF-8 and were read as Windows-1252: {self.num_foreign}, "
+            f"of which {self.num_lost} mean nothing there and were replaced."
+        ]
+
+    def _open(self) -> IO[str]:
+        with self.path.open("rb") as file:
+            is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        encoding, errors = ("utf-16", "replace") if is_utf16 else ("utf-8-sig", "surrogateescape")
+        return self.path.open(encoding=encoding, errors=errors, newline="\n")
+
+    def _mended(self, text: str) -> str:
+        return text if text.isascii() else _STRAY.sub(self._as_cp1252, text)
+
+    def _as_cp1252(self, stray: re.Match[str]) -> str:
+        char = bytes([ord(stray[0]) - 0xDC00]).decode("cp1252", "replace")
+        self.num_foreign += 1
+        self.num_lost += char == "\ufffd"
+        return char
 
 
 def csv_rows(file: TextFile) -> Rows:
-    """The rows of a CSV whose first line names its columns; commas, semicolons or tabs."""
+    """The rows of a CSV whose first line names its columns; between them commas, semicolons or tabs."""
     csv.field_size_limit(_MAX_FIELD)
-    delimiter = _delimiter(list(islice(file.lines(), 50)))
-    reader = csv.DictReader(file.lines(), delimiter=delimiter)
+    lines = file.lines()
+    header = next(lines)
+    delimiter = max(",;\t", key=re.sub('"[^"]*"', "", header).count)
+    reader = csv.DictReader(chain([header], lines), delimiter=delimiter)
     try:
         for row in reader:
             row.pop(None, None)  # fields beyond the header have no name
@@ -36,51 +84,26 @@ def csv_rows(file: TextFile) -> Rows:
         ) from error
 
 
-def _delimiter(lines: list[str]) -> str:
-    """The delimiter that splits most rows into as many fields as the header has, and into most fields."""
-
-    def score(delimiter: str) -> tuple[int, int]:
-        try:
-            rows = list(csv.reader(lines, delimiter=delimiter))
-        except csv.Error:
-            return (0, 0)
-        width = len(rows[0]) if rows else 0
-        return (sum(len(row) == width for row in rows) if width > 1 else 0, width)
-
-    return max(_DELIMITERS, key=score)
-
-
-def json_lines_rows(file: TextFile) -> Rows:
-    """One object a line, or one page {"data": [...]} a line. Empty lines are skipped."""
-    for number, line in enumerate(file.lines(), 1):
-        if not line.strip():
-            continue
-        try:
-            yield from _unwrapped(json.loads(line, strict=False))
-        except (ValueError, RecursionError) as error:
-            raise SourceError(
-                f"Line {number} of {file.path.name} is not JSON.", "Each line must hold one post as a JSON object."
-            ) from error
-
-
 def json_rows(file: TextFile) -> Rows:
-    """A list of posts, {"data": [...]}, or one object after the other."""
+    """One post after the other, lists of them, or pages {"data": [...]}, with or without line breaks between."""
     for value in JsonStream(file.blocks(), file.path.name).values():
         yield from _unwrapped(value)
 
 
 def _unwrapped(value: Any) -> Rows:
-    if isinstance(value, str):
-        yield {"text": value}
-    elif isinstance(value, list):
-        for item in value:
-            yield from _unwrapped(item)
-    elif isinstance(value, dict):
-        inner = next((value[key] for key in ("data", "tweets", "statuses", "posts") if _is_page(value.get(key))), None)
-        if inner is not None:
-            yield from _unwrapped(inner)
-        else:
-            yield value["tweet"] if isinstance(value.get("tweet"), dict) else value
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield {"text": value}
+        elif isinstance(value, list):
+            waiting += reversed(value)
+        elif isinstance(value, dict):
+            pages = [value[key] for key in ("data", "tweets", "statuses", "posts") if _is_page(value.get(key))]
+            if pages:
+                waiting.append(pages[0])
+            else:
+                yield inner(value, "tweet") or value
 
 
 def _is_page(value: Any) -> bool:
@@ -89,25 +112,11 @@ def _is_page(value: Any) -> bool:
 
 def text_rows(file: TextFile) -> Rows:
     """One post a line; or blocks between lines of --- or <|endoftext|> marks, where the file has any."""
-    in_blocks = any(_SEPARATOR_LINE.fullmatch(line) or _END_OF_TEXT in line for line in file.lines())
-    for text in _blocks(file) if in_blocks else file.lines():
-        if text.strip():
-            yield {"text": text.replace(_START_OF_TEXT, "").strip()}
-
-
-def _blocks(file: TextFile) -> Iterator[str]:
-    block: list[str] = []
-    for line in file.lines():
-        if _SEPARATOR_LINE.fullmatch(line):
-            yield "".join(block)
-            block = []
-            continue
-        *finished, rest = line.split(_END_OF_TEXT)
-        for text in finished:
-            yield "".join([*block, text])
-            block = []
-        block.append(rest)
-    yield "".join(block)
+    text = "".join(file.blocks()).replace("<|startoftext|>", "")
+    blocks = _SEPARATOR.split(text)
+    for post in blocks if len(blocks) > 1 else text.split("\n"):
+        if post.strip():
+            yield {"text": post.strip()}
 
 
 def parquet_rows(path: Path, wanted: Callable[[list[str]], list[str]]) -> Rows:

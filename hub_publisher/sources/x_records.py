@@ -2,20 +2,21 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from math import floor
+from itertools import chain
 from typing import Any
 
 from hub_publisher.records import Post
 from hub_publisher.sources.dates import parse_date
-from hub_publisher.sources.reading import REPOST, looks_cut
+from hub_publisher.sources.reading import REPOST, inner, looks_cut, strings
 from hub_publisher.text.characters import unescape, well_formed
 
 _CUT_MARK = re.compile(r"…\s*(?:https?://\S*)?\s*$")
 _LEADING_MENTIONS = re.compile(r"\s*(?:@\w{1,15}\s+)+")
 _LINK = re.compile(r"https?://\S+")
+_REPLY = [f"in_reply_to_{what}" for what in ("user_id_str", "user_id", "screen_name", "status_id_str", "status_id")]
 _STATUS_LINK = re.compile(r"https?://(?:twitter|x)\.com/i/web/status/\d+")
 # What is left of a cut post is long; a few equal words in the same second do not make two posts one.
 _MIN_STEM = 20
@@ -42,19 +43,17 @@ class Notes:
             core = inner(note, "core")
             moment, text = parse_date(note.get("createdAt")), core.get("text")
             if moment and isinstance(text, str):
-                links = _strings(core.get("urls"), "shortUrl") + _strings(core.get("urls"), "url")
-                self._by_second[floor(moment.timestamp())].append((moment.timestamp(), well_formed(text), links))
+                links = strings(core.get("urls"), "shortUrl") + strings(core.get("urls"), "url")
+                self._by_second[int(moment.timestamp())].append((moment.timestamp(), well_formed(text), links))
 
     def full_text(self, text: str, created_at: datetime | None) -> tuple[str, list[str]] | None:
         """The note that begins as the cut `text` does, posted less than a second apart, and its links."""
         if created_at is None or not self._by_second or "…" not in text:
             return None
         stem, moment = _comparable(_CUT_MARK.sub("", text)), created_at.timestamp()
-        for second in (floor(moment) - 1, floor(moment), floor(moment) + 1):
-            for noted_at, note, links in self._by_second.get(second, ()):
-                same_start = len(stem) >= _MIN_STEM and _comparable(note).startswith(stem)
-                if same_start and abs(noted_at - moment) < 1:
-                    return note, links
+        for noted_at, note, links in chain(*(self._by_second.get(int(moment) + step, ()) for step in (-1, 0, 1))):
+            if abs(noted_at - moment) < 1 and len(stem) >= _MIN_STEM and _comparable(note).startswith(stem):
+                return note, links
         return None
 
 
@@ -63,9 +62,9 @@ def to_post(record: Any, owner: Owner, notes: Notes) -> Post:
     tweet = inner(record, "tweet") or record
     text = well_formed(str(tweet.get("full_text") or tweet.get("text") or ""))
     created_at = parse_date(tweet.get("created_at"))
-    links, cut_link = _links(tweet)
+    links = links_of(tweet)
     is_repost = bool(REPOST.match(text) or tweet.get("retweeted_status"))
-    is_cut = not is_repost and (cut_link or looks_cut(text))
+    is_cut = not is_repost and (_reads_on(tweet) or looks_cut(text))
     if not is_repost and (full := notes.full_text(text, created_at)):
         (text, note_links), is_cut = full, False
         links += note_links
@@ -75,21 +74,10 @@ def to_post(record: Any, owner: Owner, notes: Notes) -> Post:
         created_at=created_at,
         language=tweet["lang"] if isinstance(tweet.get("lang"), str) else None,
         is_repost=is_repost,
-        is_reply=_is_reply_to_other(tweet, text, owner),
+        is_reply=any(map(tweet.get, _REPLY)) and is_to_other(tweet, text, owner),
         is_truncated=is_cut,
         links=tuple(dict.fromkeys(link for link in links if link in text)),
     )
-
-
-def withheld(post: Post) -> Post:
-    """`post` without its words and date: it is counted, and nothing of it goes further."""
-    return Post(id=post.id, text="", is_repost=post.is_repost)
-
-
-def inner(record: Any, key: str) -> dict[str, Any]:
-    """The object under `key`, or an empty one."""
-    value = record.get(key) if isinstance(record, dict) else None
-    return value if isinstance(value, dict) else {}
 
 
 def post_id(tweet: dict[str, Any]) -> str:
@@ -105,26 +93,26 @@ def edit_ids(record: Any) -> list[str]:
     return [str(one) for one in ids] if isinstance(ids, list) and len(ids) > 1 else []
 
 
-def age(post_id: str) -> tuple[int, str]:
-    """Sorts ids by age: they are numbers that grow, of up to 19 digits."""
-    return len(post_id), post_id
+def links_of(tweet: dict[str, Any]) -> list[str]:
+    """The links that X lists beside the text, in the places where its archive and the versions of its API put them."""
+    listed = [
+        inner(holder, "entities") for holder in (tweet, inner(tweet, "extended_tweet"), inner(tweet, "note_tweet"))
+    ]
+    listed.append(inner(tweet, "extended_entities"))
+    links = [url for entities in listed for kind in ("urls", "media") for url in strings(entities.get(kind), "url")]
+    return [well_formed(link) for link in links]
 
 
-def _links(tweet: dict[str, Any]) -> tuple[list[str], bool]:
-    """The links that stand in the text, and whether the last one is X's own "read on" link of a cut post."""
-    entities = inner(tweet, "entities")
-    media = _strings(entities.get("media"), "url") + _strings(inner(tweet, "extended_entities").get("media"), "url")
-    expanded = _strings(entities.get("urls"), "expanded_url")
-    is_cut = bool(expanded and _STATUS_LINK.fullmatch(expanded[-1]) and "…" in str(tweet.get("full_text"))[-40:])
-    return _strings(entities.get("urls"), "url") + media, is_cut
+def _reads_on(tweet: dict[str, Any]) -> bool:
+    """Whether the last link is X's own, which leads from a cut post to the whole."""
+    links = strings(inner(tweet, "entities").get("urls"), "expanded_url")
+    return bool(links and _STATUS_LINK.fullmatch(links[-1]) and "…" in str(tweet.get("full_text"))[-40:])
 
 
-def _is_reply_to_other(tweet: dict[str, Any], text: str, owner: Owner) -> bool:
+def is_to_other(reply: dict[str, Any], text: str, owner: Owner) -> bool:
     """A reply to oneself goes on a thread, unless it opens with the name of somebody else in that thread."""
-    user_id = str(tweet.get("in_reply_to_user_id_str") or tweet.get("in_reply_to_user_id") or "")
-    name = str(tweet.get("in_reply_to_screen_name") or "").lower()
-    if not (user_id or name or tweet.get("in_reply_to_status_id_str") or tweet.get("in_reply_to_status_id")):
-        return False
+    user_id = str(reply.get("in_reply_to_user_id_str") or reply.get("in_reply_to_user_id") or "")
+    name = str(reply.get("in_reply_to_screen_name") or "").lower()
     to_self = user_id == owner.account_id if user_id and owner.account_id else name == owner.username.lower()
     return not to_self or text.startswith("@")
 
@@ -133,11 +121,3 @@ def _comparable(text: str) -> str:
     """`text` without what differs between a post and its note: leading mentions, links' codes, white space."""
     plain = _LEADING_MENTIONS.sub("", unescape(text), count=1) if text.lstrip().startswith("@") else unescape(text)
     return " ".join(_LINK.sub("https://", plain).split())
-
-
-def _strings(items: Any, key: str) -> list[str]:
-    return [value for item in _dicts(items) if isinstance(value := item.get(key), str) and value]
-
-
-def _dicts(items: Any) -> Iterator[dict[str, Any]]:
-    return (item for item in items if isinstance(item, dict)) if isinstance(items, list) else iter(())

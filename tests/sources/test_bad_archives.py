@@ -86,8 +86,7 @@ def test_a_member_that_inflates_without_end(tmp_path):
     assert error_of(tmp_path, path) == f"tweets.js in {path} inflates to more than 64 MiB: that is no X archive."
 
 
-def test_a_header_that_lies_about_the_size_does_not_help(tmp_path, monkeypatch):
-    monkeypatch.setattr(members, "MAX_SMALL_BYTES", 1000)
+def test_a_header_that_lies_about_the_size_does_not_help(tmp_path):
     folder = as_folder(tmp_path / "a", files([tweet(1, "Hello")]))
     with members.open_archive(folder) as opened, pytest.raises(SourceError, match="inflates to more than 0 MiB"):
         list(opened.blocks("tweets.js", 100))
@@ -102,14 +101,17 @@ def test_one_endless_value_is_refused(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("window.YTD.tweets.part0 = [ {", "ends in the middle."),
-        ("window.YTD.tweets.part0 = [ { oops } ]", "is not JSON: Expecting property name enclosed in double quotes."),
-        ("window.YTD.tweets.part0 = " + "[" * 100_000, "holds a value that no export writes."),
+        ("window.YTD.tweets.part0 = [ {", "{} ends in the middle."),
+        (
+            "window.YTD.tweets.part0 = [\n { oops } ]",
+            "Line 2 of {} is not JSON: Expecting property name enclosed in double quotes.",
+        ),
+        ("window.YTD.tweets.part0 = " + "[" * 100_000, "{} holds a value that no export writes."),
     ],
 )
 def test_broken_json(tmp_path, content, message):
     folder = as_folder(tmp_path / "a", {"data/tweets.js": content})
-    assert error_of(tmp_path, folder) == f"tweets.js in {folder} {message}"
+    assert error_of(tmp_path, folder) == message.format(f"tweets.js in {folder}")
 
 
 def test_a_file_of_direct_messages_is_refused_by_what_it_says_it_is(tmp_path):
@@ -123,6 +125,6 @@ def test_a_file_of_direct_messages_is_refused_by_what_it_says_it_is(tmp_path):
 def test_archives_without_posts(tmp_path):
     path = as_zip(tmp_path / "a.zip", {"data/like.js": "window.YTD.like.part0 = []"})
     assert error_of(tmp_path, path) == f"There is no data/tweets.js in {path}."
-    assert error_of(tmp_path, tmp_path) == f"There is no data/tweets.js in the folder {tmp_path}."
+    assert error_of(tmp_path, tmp_path) == f"There is no data/tweets.js in {tmp_path}."
     path = as_zip(tmp_path / "b.zip", files([]))
     assert error_of(tmp_path, path) == "There is not a single post of wick_test in the x_archive."

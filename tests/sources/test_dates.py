@@ -1,7 +1,7 @@
 """Dates in every style, escaping sources, cut texts, and JSON in pieces."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from unittest.mock import patch
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_publisher.config import Config
+from hub_publisher.errors import SourceError
 from hub_publisher.sources import fetch, json_stream
 from hub_publisher.sources.dates import is_day_first, parse_date
 from hub_publisher.sources.json_stream import JsonStream
@@ -37,7 +38,12 @@ def timeline_of(tmp_path, name, content):
         "23.10.2017 12:30",
         "23/10/2017, 12:30",
         "2017/10/23 12:30",
+        "Oct 23, 2017 12:30:00 PM",
+        "October 23, 2017 at 12:30PM",
+        "23 Oct 2017 12:30",
         "Mon, 23 Oct 2017 12:30:00 +0000",
+        "Mon, 23 Oct 2017 12:30:00 GMT",
+        "October 23, 2017 12:30",
         "1508761800",
         "1508761800000",
         1508761800,
@@ -47,6 +53,23 @@ def timeline_of(tmp_path, name, content):
 )
 def test_dates(written):
     assert parse_date(written) == datetime(2017, 10, 23, 12, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["2017-08-01", "2017/8/1", "2017-8-1", "8/1/2017", "1.8.17", "Aug 1, 2017", "August 1, 2017", "1 Aug 2017",
+     "1 August 2017", date(2017, 8, 1)],
+)  # fmt: skip
+def test_days(written):
+    assert parse_date(written) == datetime(2017, 8, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"),
+    [("8/1/17 12:05 AM", 0), ("8/1/17 9:05", 9), ("8/1/17 9:05 pm", 21), ("2017-8-1 9:05", 9), ("2017/8/1 21:05", 21)],
+)
+def test_hours(written, hour):
+    assert parse_date(written) == datetime(2017, 8, 1, hour, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -105,9 +128,20 @@ def test_what_looks_cut(text, cut):
 
 
 @settings(deadline=None)
-@given(st.lists(st.recursive(st.text() | st.integers() | st.booleans(), st.lists, max_leaves=5)), st.integers(1, 20))
-def test_json_in_blocks_of_any_size_gives_the_same_values(values, size):
-    text = json.dumps(values)
+@given(
+    st.lists(st.recursive(st.text() | st.integers() | st.none() | st.floats(allow_nan=False), st.lists, max_leaves=5)),
+    st.integers(1, 20),
+    st.booleans(),
+)
+def test_json_in_blocks_of_any_size_gives_the_same_values(values, size, by_line):
+    text = "\n".join(json.dumps([value]) for value in values) if by_line else json.dumps(values)
     blocks = [text[i : i + size] for i in range(0, len(text), size)]
     with patch.object(json_stream, "_MIN_FILL", 1):
         assert list(JsonStream(blocks, "a.json").values()) == values
+
+
+def test_what_is_no_json_is_told_before_the_rest_is_read():
+    blocks = iter(["1\n{oops}" + " " * json_stream._MIN_FILL, "never read"])
+    with pytest.raises(SourceError, match="Line 2 of"):
+        list(JsonStream(blocks, "a.json").values())
+    assert next(blocks) == "never read"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hub_publisher.config import Config
 from hub_publisher.errors import SourceError
 from hub_publisher.sources import fetch, state
-from hub_publisher.sources.text_files import TextFile
+from hub_publisher.sources.rows import TextFile
 from tests.helpers import SHARED
 
 TIMELINES = SHARED / "timelines"
@@ -100,6 +100,7 @@ def test_cut_posts_of_the_older_api_are_marked(tmp_path):
     [
         ("a.csv", 'id,Text\n1,"One, two"\n2,"Three\nfour"\n'),
         ("a.csv", '\ufeffid;text\r\n1;One, two\r\n2;"Three\nfour"\r\n'),
+        ("a.csv", '"likes, shares, views";text\n1;One, two\n2;"Three\nfour"\n'),
         ("a.tsv", 'id\ttext\n1\tOne, two\n2\t"Three\nfour"\n'),
         ("a.csv", 'TEXT\n"One, two"\n"Three\nfour"\n'),
         ("a.json", '[{"text": "One, two"}, {"text": "Three\\nfour"}]'),
@@ -108,6 +109,7 @@ def test_cut_posts_of_the_older_api_are_marked(tmp_path):
         ("a.json", '{"text": "One, two"}\n{"text": "Three\\nfour"}'),
         ("a.jsonl", '{"content": "One, two"}\n\n{"content": "Three\\nfour"}\n'),
         ("a.ndjson", '{"data": [{"body": "One, two"}]}\n{"data": [{"body": "Three\\nfour"}]}\n'),
+        ("a.jsonl", '[{"text": "One, two"}]\n[{"text": "Three\\nfour"}]\n'),
         ("a.jsonl", '{"tweet": {"full_text": "One, two"}}\n{"tweet": {"full_text": "Three\\nfour"}}\n'),
         ("a.txt", "One, two\n---\nThree\nfour\n---\n"),
         ("a.txt", "<|startoftext|>One, two<|endoftext|>\n<|startoftext|>Three\nfour<|endoftext|>"),
@@ -145,16 +147,17 @@ def test_what_a_row_says(tmp_path):
         {"text": "Really cut", "truncated": True},
         {"text": "See t.co/a", "entities": {"urls": [{"url": "t.co/a"}, {"url": "t.co/gone"}]}},
         {"text": "@gull hi", "in_reply_to_screen_name": "gull"},
-        {"text": "@wick to myself", "in_reply_to_screen_name": "Wick"},
+        {"text": "To myself", "in_reply_to_screen_name": "Wick"},
+        {"text": "@gull and to myself", "in_reply_to_screen_name": "Wick"},
         {"text": "@gull is a bird", "in_reply_to_screen_name": None},
     ]
     posts = timeline_of(tmp_path, "a.json", json.dumps(rows)).posts
-    assert [post.is_repost for post in posts] == [True, True, *[False] * 6]
+    assert [post.is_repost for post in posts] == [True, True, *[False] * 7]
     assert [post.id for post in posts[:2]] == ["7", "2"]
     assert posts[1].language == "de"
     assert [(post.text, post.is_truncated) for post in posts[2:4]] == [("Cut no more", False), ("Really cut", True)]
     assert posts[4].links == ("t.co/a",)
-    assert [post.is_reply for post in posts[5:]] == [True, False, False]
+    assert [post.is_reply for post in posts[5:]] == [True, False, True, False]
 
 
 def test_where_replies_are_not_told_an_opening_name_tells_them(tmp_path):
@@ -240,9 +243,10 @@ def test_a_csv_without_text_lists_its_columns(tmp_path):
         ("a.txt", "\n\n", "a.txt holds no posts."),
         ("a.json", "[]", "a.json holds no posts."),
         ("a.json", '[{"text": "cut', "a.json ends in the middle."),
-        ("a.json", '[{"text": nothing}]', "a.json is not JSON: Expecting value."),
+        ("a.json", '[{"text": nothing}]', "Line 1 of a.json is not JSON: Expecting value."),
         ("a.json", "1" * 5000, "a.json holds a value that no export writes."),
-        ("a.jsonl", '{"text": "One"}\n{"text"\n', "Line 2 of a.jsonl is not JSON."),
+        ("a.jsonl", '{"text": "One"}\n{"text" 2}\n{}', "Line 2 of a.jsonl is not JSON: Expecting ':' delimiter."),
+        ("a.jsonl", '{"text": "One"}\n{"text"\n', "a.jsonl ends in the middle."),
         ("a.parquet", "PAR1 not really", "a.parquet is no Parquet file, or a damaged one."),
         ("a.xlsx", "x", "a.xlsx is of no kind that can be read."),
         ("tweets.js", "x", "tweets.js looks like an X archive."),

@@ -3,6 +3,7 @@
 It is stored as an unzipped X archive, so whoever reads it exercises the reader that real accounts need.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 from hub_publisher.config import Config
@@ -24,5 +25,5 @@ def state(config: Config) -> str:
 
 def read(config: Config) -> Reading:
     """The sample's posts. It has no address on X: the account does not exist there."""
-    timeline = x_archive.read_folder_or_zip(FOLDER, config.handle).timeline
+    timeline = x_archive.read(replace(config, archive=FOLDER)).timeline
     return Reading(timeline.model_copy(update={"source": NAME, "profile_url": None}), PICTURE.read_bytes())
