@@ -28,7 +28,7 @@ def plan(config: Config, say: Say = lambda line: None, force: str | None = None)
         timeline = runner.found(BY_NAME["fetch"])
         if not isinstance(timeline, Timeline):
             timeline = sources.fetch(replace(config, runs_dir=Path(scratch)))
-        announce_inputs(job, timeline, tracking.decide(config, save=False), config.base_model)
+        announce_inputs(job, timeline, tracking.decide(config, is_rehearsal=True), config.base_model)
         done = _done(runner, force)
         return [(stage.name, "up to date" if stage.name in done else "to do") for stage in STAGES]
 
