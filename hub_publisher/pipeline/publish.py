@@ -71,7 +71,7 @@ def plan(config: Config, say: Say = lambda line: None, force: str | None = None)
         timeline = runner.found(BY_NAME["fetch"])
         if not isinstance(timeline, Timeline):
             timeline = sources.fetch(replace(config, runs_dir=Path(scratch)))
-        announce_inputs(job, timeline, tracking.decide(config, save=False), config.base_model)
+        announce_inputs(job, timeline, tracking.decide(config, is_rehearsal=True), config.base_model)
         for stage in STAGES:
             record = None if stage in forced else runner.found(stage)
             if record is None:
@@ -125,7 +125,7 @@ class _Story:
     @after.register
     def _(self, training: Training) -> None:
         tracking.record_inputs(self.run, self.config, training)
-        self.job.tracking = tracking.current(self.config, self.tracked)
+        self.job.tracking = tracking.current(self.config) or self.tracked
 
     @after.register
     def _(self, evaluation: Evaluation) -> None:

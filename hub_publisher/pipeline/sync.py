@@ -1,24 +1,23 @@
 """Weights & Biases later: the runs go to the server, and the published card gets their links, in one commit or none."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 from hub_publisher import tracking
 from hub_publisher.card.inputs import tracked
-from hub_publisher.card.manifest import MANIFEST, Manifest, parse
+from hub_publisher.card.manifest import MANIFEST, parse
 from hub_publisher.card.page import template_hashes
 from hub_publisher.config import LOCAL, Config
 from hub_publisher.errors import CardError, PublisherError
 from hub_publisher.hub.repository import File, Sent, send
 from hub_publisher.hub.target import Target, open_target
+from hub_publisher.pipeline.job import Say
+from hub_publisher.pipeline.publish import alone
 from hub_publisher.pipeline.refresh import config_for, read_published, render
 from hub_publisher.records import MODEL_DIR, Receipt
 from hub_publisher.system.files import read_record, write_bytes, write_record
 from hub_publisher.tracking.records import Tracking
 
 MESSAGE = "Link the Weights & Biases runs"
-Say = Callable[[str], None]
 
 
 def sync(config: Config, say: Say = lambda line: None) -> Tracking:
@@ -26,15 +25,10 @@ def sync(config: Config, say: Say = lambda line: None) -> Tracking:
 
     Done twice it does nothing; interrupted, it goes on. PublisherError says what is missing yet.
     """
-    from filelock import FileLock, Timeout
-
     if not config.run_dir.is_dir():
         raise PublisherError(f"There is no {config.run_dir}.", "Name the publication's folder with --runs-dir.")
-    try:
-        with FileLock(config.run_dir / ".lock", timeout=0):
-            return tracking.sync(config, lambda record: link(config, record, say), say)
-    except Timeout as error:
-        raise PublisherError(f"Another process is working on {config.run_dir}.", "Wait for it.") from error
+    with alone(config):
+        return tracking.sync(config, lambda record: link(config, record, say), say)
 
 
 def link(config: Config, record: Tracking, say: Say = lambda line: None) -> Receipt | None:
@@ -71,7 +65,11 @@ def link(config: Config, record: Tracking, say: Say = lambda line: None) -> Rece
 def _render_and_send(config: Config, target: Target, record: Tracking) -> tuple[Sent, dict[str, bytes]]:
     hub = target.hub
     published = read_published(hub, target.repo_id)
-    _require_templates(published.manifest, config.template, target.repo_id)
+    if template_hashes(config.template) != published.manifest.templates:
+        raise CardError(
+            f"The card of {target.repo_id} was made with other templates than these.",
+            f"Name them with --template, or take these first: hub-publisher card --refresh {target.repo_id}",
+        )
     files, own = render(hub, published, {"runs": tracked(record)}, config.template)
     return send(target, {path: File.of(content) for path, content in files.items()}, own, MESSAGE), files
 
@@ -80,11 +78,3 @@ def _names_them(config: Config, record: Tracking) -> bool:
     """Whether the card in model/, which is the published one, names the runs already."""
     path = config.run_dir / MODEL_DIR / MANIFEST
     return path.is_file() and parse(path.read_bytes(), str(path)).inputs.runs == tracked(record)
-
-
-def _require_templates(manifest: Manifest, templates: Path | None, repo_id: str) -> None:
-    if template_hashes(templates) != manifest.templates:
-        raise CardError(
-            f"The card of {repo_id} was made with other templates than these.",
-            f"Name them with --template, or take these first: hub-publisher card --refresh {repo_id}",
-        )

@@ -14,20 +14,16 @@ publication's records keep the rest. Nothing here stops or delays a publication:
 a line in `run.warnings`.
 """
 
-from hub_publisher.tracking.datasets import describe as describe_datasets
+from hub_publisher.tracking.client import decide
 from hub_publisher.tracking.follow import follow
-from hub_publisher.tracking.lineage import record_inputs, record_preprocess, record_publication, remainder
-from hub_publisher.tracking.modes import decide
 from hub_publisher.tracking.others import check_others, follow_elsewhere
-from hub_publisher.tracking.run import ArtifactFiles, Run
-from hub_publisher.tracking.runs import open_run
-from hub_publisher.tracking.state import TRACKING, TRAINING_LOG, current
-from hub_publisher.tracking.sync import sync
+from hub_publisher.tracking.records import TRAINING_LOG, current
+from hub_publisher.tracking.replay import record_inputs, record_preprocess, record_publication, remainder, sync
+from hub_publisher.tracking.reports import describe_datasets
+from hub_publisher.tracking.run import Run, open_run
 
 __all__ = [
-    "TRACKING",
     "TRAINING_LOG",
-    "ArtifactFiles",
     "Run",
     "check_others",
     "current",

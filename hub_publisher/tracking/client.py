@@ -1,110 +1,81 @@
-"""wandb's own process on this machine, and its server elsewhere: every wait for them has a time limit."""
+"""wandb's own process on this machine, and its server elsewhere: whether they are there, and a run opened there."""
 
 import contextlib
-import multiprocessing
 import os
-import time
-from collections.abc import Callable
-from multiprocessing.pool import ThreadPool
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING
 
 import psutil
 
 from hub_publisher.config import Config
-from hub_publisher.tracking.errors import environment, guarded, is_trouble, words
-from hub_publisher.tracking.state import home, sync_command
+from hub_publisher.errors import PublisherError
+from hub_publisher.tracking.calls import TrackerError, within
+from hub_publisher.tracking.records import TrackedRun, Tracking, current, save
 
-PREFLIGHT_SECONDS = 8.0
-REQUEST_SECONDS = 3
-TEAR_DOWN_SECONDS = 10.0
-ASK_SECONDS = 15.0
-BYTES_PER_SECOND = 250_000  # of an upload that is waited for
-FRESH_SECONDS = 5.0  # a server that answered within these is not asked whether it is there
+if TYPE_CHECKING:
+    import wandb
+
+STEP = "train/global_step"
+EPOCH = "eval/epoch"
+TIME = "_timestamp"  # seconds since 1970; wandb puts the row at this time instead of now
 NO_KEY = "there is no API key"
-SERVICE = "WANDB_SERVICE"  # the variable in which wandb keeps the address of its process
-T = TypeVar("T")
+REQUEST_SECONDS = 3
+QUERY_SECONDS = 10
+INIT_SECONDS = 30  # the server has just answered; a machine may be slow
+FINISH_SECONDS = 8
+TEAR_DOWN_SECONDS = 10.0
 
-# Where the process of wandb's runs that was started here, and which that is.
-_served_from: list[Path] = []
-_processes: list[psutil.Process] = []
+# What wandb itself accepts in WANDB_MODE.
+_MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
 
 
-def start_service(config: Config) -> None:
-    """Start wandb's process in the publication's folder, unless it runs there.
+def decide(config: Config, is_rehearsal: bool = False) -> Tracking:
+    """How this publication is tracked: online, offline or disabled. Written to tracking.json but for a rehearsal.
 
-    It writes into the manifests that it uploads where it found each file. So all paths are given to it relative to
-    this folder: what they say then is nothing about the machine.
+    The flag counts first, then WANDB_MODE; else online when there is a key and the server answers it within
+    seconds, offline otherwise. Nobody is asked for a key. A publication keeps its mode and runs until another one is
+    named. Raises PublisherError when online was asked for by name and cannot be.
     """
-    import wandb
-
-    folder = home(config)
-    folder.mkdir(parents=True, exist_ok=True)
-    if _served_from and _served_from != [folder.resolve()]:  # of another publication
-        tear_down([])
-    if not _served_from:
-        os.environ.pop(SERVICE, None)  # of a process in another folder, or of one that is gone
-    before = psutil.Process().children()
-    with contextlib.chdir(folder):
-        wandb.setup()
-    _served_from[:] = [folder.resolve()]
-    _processes.extend(process for process in psutil.Process().children() if process not in before)
-
-
-def tear_down(warnings: list[str]) -> None:
-    """End wandb's process, by force when it does not end by itself. It gives free the ids that failed starts hold."""
-    import wandb
-
-    def ask() -> None:
-        # It repeats the exit code of its process, which is not that of this one.
-        with contextlib.suppress(SystemExit):
-            wandb.teardown()
-
-    with guarded("starting afresh", warnings):
-        within(TEAR_DOWN_SECONDS, ask)
-    kill()
-    _served_from.clear()
-    _processes.clear()
+    wanted = config.wandb if config.wandb != "auto" else _MODES.get(os.environ.get("WANDB_MODE", ""), "auto")
+    project = os.environ.get("WANDB_PROJECT") or config.wandb_project
+    before = current(config)
+    if before is not None and before.project == project and wanted in ("auto", before.mode):
+        tracking = before.model_copy(update={"dataset_artifact": config.dataset_artifact})
+    else:
+        mode, reason = _resolve(config, wanted)
+        tracking = Tracking(
+            mode=mode,
+            reason=reason,
+            project=project,
+            entity=os.environ.get("WANDB_ENTITY") or None,
+            publication=before.publication if before else secrets.token_hex(4),
+            dataset_artifact=config.dataset_artifact,
+        )
+    if not is_rehearsal and tracking != before:
+        save(config, tracking)
+    return tracking
 
 
-def kill() -> None:
-    """End wandb's process at once, with all that it has not sent: it would try to for a week, whatever its timeouts."""
-    for process in _processes:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
-def within(seconds: float, ask: Callable[[], T]) -> T:
-    """What `ask` returns. TimeoutError when that takes longer; the call is then left alone, and ends with the program.
-
-    wandb waits for minutes or days where it was given no limit, and to many of its calls none can be given.
-    """
-    pool = ThreadPool(1)
+def _resolve(config: Config, wanted: str) -> tuple[str, str]:
+    if wanted in ("offline", "disabled"):
+        return wanted, f"{wanted} was asked for"
     try:
-        return pool.apply_async(ask).get(seconds)
-    except multiprocessing.TimeoutError:
-        raise TimeoutError(f"no answer within {seconds:.0f} seconds") from None
-    finally:
-        pool.terminate()
+        with service(config):
+            return "online", "the server accepted the API key"
+    except TrackerError as problem:
+        if wanted == "online":
+            raise PublisherError(
+                f"Weights & Biases was asked for online, and {problem}.",
+                "Run `wandb login` or set WANDB_API_KEY, or publish with --wandb offline.",
+            ) from problem
+        return "offline", str(problem)
 
 
-def preflight(config: Config) -> str | None:
-    """What speaks against going online, in words that end a sentence, or None. PREFLIGHT_SECONDS at most."""
-    if not may_have_key():
-        return NO_KEY
-    try:
-        with environment(home(config), WANDB_HTTP_TIMEOUT=str(REQUEST_SECONDS)):
-            start_service(config)
-            return None if within(PREFLIGHT_SECONDS, _answers) else NO_KEY
-    except TimeoutError:
-        return f"its server did not answer within {PREFLIGHT_SECONDS:.0f} seconds"
-    except Exception as error:
-        if not is_trouble(error):
-            raise
-        return f"its server did not confirm the API key ({words(error).rstrip('.')})"
-
-
-def may_have_key() -> bool:
+def _may_have_key() -> bool:
     """Whether wandb could find a login, judged without importing it: only where one is possible is wandb asked."""
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
@@ -113,58 +84,130 @@ def may_have_key() -> bool:
     return any(place.expanduser().is_file() for place in places)
 
 
-def _answers() -> bool:
-    """Whether there is an API key; raises whatever wandb raises when its server does not take it."""
+def home(config: Config) -> Path:
+    """The folder in which wandb's process works, absolute; there while it runs."""
+    return config.run_dir.resolve() / "wandb"
+
+
+@contextmanager
+def service(config: Config) -> Iterator[None]:
+    """wandb's process, when the server has accepted the key; TrackerError, in words that end a sentence, when not.
+
+    Afterwards it has ended, by force if need be, and nothing of it is left: the records hold it all. It writes into the
+    manifests that it uploads where it found each file. So it works in the publication's folder, and paths are given to
+    it relative to that: what they say then is nothing about the machine.
+    """
+    if not _may_have_key():
+        raise TrackerError(NO_KEY)
+    folder = home(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = _environment(folder)
+    before = {name: os.environ[name] for name in wanted.keys() & os.environ.keys()}
+    os.environ.update(wanted)
+    try:
+        _connect(folder)
+        yield
+    finally:
+        with contextlib.suppress(TrackerError):
+            within(TEAR_DOWN_SECONDS, _tear_down)
+        kill()
+        shutil.rmtree(folder, ignore_errors=True)
+        for name in wanted:
+            del os.environ[name]
+        os.environ.update(before)
+
+
+def _connect(folder: Path) -> None:
+    def ask() -> bool:
+        import wandb
+
+        os.environ.pop("WANDB_SERVICE", None)  # the address of such a process of somebody else's
+        with contextlib.chdir(folder):
+            wandb.setup()
+        # The first must not ask anyone for a key; the second asks the server whose it is.
+        return wandb.login(prompt=False, verify=False) and bool(wandb.Api(timeout=REQUEST_SECONDS))
+
+    try:
+        has_key = within(INIT_SECONDS, ask)
+    except TrackerError as error:
+        raise TrackerError(f"its server did not confirm the API key ({str(error).rstrip('.')})") from error
+    if not has_key:
+        raise TrackerError(NO_KEY)
+
+
+def _tear_down() -> None:
     import wandb
 
-    # While a run is open `login` says no without looking; without a key it must not be asked to prompt for one.
-    if wandb.run is None and not wandb.login(prompt=False, verify=False):
-        return False
-    wandb.Api(timeout=REQUEST_SECONDS)  # asks whose key it is
-    return True
+    with contextlib.suppress(SystemExit):  # it repeats the exit code of its process, which is not that of this one
+        wandb.teardown()
 
 
-def relative_to_service(path: Path, config: Config) -> str:
-    """`path` as wandb's process finds it. ValueError when it lies outside the publication's folder."""
-    if not path.resolve().is_relative_to(config.run_dir.resolve()):
-        raise ValueError(f"{path.name} does not lie in the publication's folder")
-    return os.path.relpath(path.resolve(), home(config).resolve())
+def kill() -> None:
+    """End wandb's process at once, with all that it has not sent: it would try to for a week, whatever its timeouts."""
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if process.name().startswith("wandb-core"):
+                process.kill()
 
 
-class Server:
-    """The server of an open run. `is_lost` when it stopped answering; `num_failures` counts what it did not get."""
+def _environment(folder: Path) -> dict[str, str]:
+    """wandb's own files go under `folder`, not in a home directory, and its error reports nowhere."""
+    return {
+        "WANDB_DATA_DIR": str(folder / "data"),
+        "WANDB_CACHE_DIR": str(folder / "cache"),
+        "WANDB_ERROR_REPORTING": "false",
+        "WANDB_SILENT": "true",
+        "WANDB_HTTP_TIMEOUT": str(QUERY_SECONDS),
+        # Each run is told its mode; under WANDB_MODE=offline wandb would not even look for a key.
+        "WANDB_MODE": "online",
+    }
 
-    def __init__(self, config: Config, warnings: list[str]) -> None:
-        self._config, self._warnings = config, warnings
-        self._heard_at = 0.0
-        self.is_lost = False
-        self.num_failures = 0
 
-    def heard(self) -> None:
-        """It has just answered."""
-        self._heard_at = time.monotonic()
+def open_wandb(config: Config, tracking: Tracking, job_type: str, known: TrackedRun) -> "wandb.Run":
+    """The run on the server, new or resumed; nothing about the person or the machine goes with it."""
+    import wandb
 
-    def ask(self, doing: str, question: Callable[[], Any], num_bytes: int = 0) -> Any:
-        """What it answers to `question`, which sends `num_bytes`; None, with a warning, when it does not answer."""
-        if not self._is_there():
-            self.num_failures += 1
-            return None
-        answer, is_answered = None, False
-        started, patience = time.monotonic(), ASK_SECONDS + num_bytes / BYTES_PER_SECOND
-        with guarded(doing, self._warnings):
-            answer = within(patience, question)
-            is_answered = True
-        self.is_lost = not is_answered and time.monotonic() - started >= patience
-        self._heard_at = time.monotonic() if is_answered else 0.0
-        self.num_failures += not is_answered
-        return answer
+    run = wandb.init(
+        project=tracking.project,
+        entity=tracking.entity,
+        id=known.run_id,
+        name=f"{config.name} {job_type}",
+        group=config.name,
+        job_type=job_type,
+        config=known.settings,
+        dir=str(config.run_dir.resolve()),
+        mode="online",
+        resume="allow",
+        reinit="create_new",  # else a run that is open already would be handed back
+        settings=wandb.Settings(
+            init_timeout=INIT_SECONDS,
+            finish_timeout=FINISH_SECONDS,
+            finish_timeout_raises=True,
+            silent=True,
+            # No argv, output, code, host, user, packages.
+            console="off",
+            save_code=False,
+            disable_code=True,
+            disable_git=True,
+            x_disable_meta=True,
+            x_disable_machine_info=True,
+            x_disable_stats=True,
+            x_save_requirements=False,
+            host="-",
+            username="-",
+            program="-",
+        ),
+    )
+    run.define_metric(STEP)
+    run.define_metric("train/*", step_metric=STEP)
+    run.define_metric("eval/*", step_metric=STEP)
+    run.define_metric(EPOCH)
+    return run
 
-    def _is_there(self) -> bool:
-        """Whether it answers; asked anew after a silence or a failure, because wandb itself would wait for long."""
-        if not self.is_lost and time.monotonic() - self._heard_at > FRESH_SECONDS:
-            problem = preflight(self._config)
-            self.is_lost = problem is not None
-            if problem:
-                remedy = f"`{sync_command(self._config)}` completes what is there"
-                self._warnings.append(f"Weights & Biases: {problem}; {remedy}")
-        return not self.is_lost
+
+def last_step(run: "wandb.Run") -> int:
+    """The step of the last row of the run's history that is on the server, -1 without any."""
+    import wandb
+
+    api = wandb.Api(overrides={"entity": run.entity, "project": run.project})
+    return int(api.run(f"{run.entity}/{run.project}/{run.id}").lastHistoryStep)

@@ -3,20 +3,19 @@
 They work in this process, not in the training's, which waits for none of them and ends with none of them.
 """
 
-import multiprocessing
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from multiprocessing.pool import ThreadPool
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from hub_publisher.config import Config
 from hub_publisher.errors import UsageError
-from hub_publisher.tracking.errors import guarded
+from hub_publisher.tracking.calls import Calls
+from hub_publisher.tracking.client import STEP, TIME
 from hub_publisher.tracking.follow import follow
-from hub_publisher.tracking.run import STEP, TIME, Run
-from hub_publisher.tracking.state import public
+from hub_publisher.tracking.records import public
+from hub_publisher.tracking.run import Run
 
 FOLDER = "trackers"
 ANSWER_SECONDS = 30.0
@@ -42,89 +41,59 @@ def check_others(config: Config) -> None:
 
 
 @contextmanager
-def follow_elsewhere(
-    config: Config, settings: Mapping[str, Any], path: Path, warnings: list[str] | None = None
-) -> Iterator[None]:
+def follow_elsewhere(config: Config, settings: Mapping[str, Any], path: Path, warnings: list[str]) -> Iterator[None]:
     """Log every line of the training log at `path` to the trackers in `config.log_with` until the block ends.
 
     Each is told what `settings` are, paths left out; local ones write to trackers/NAME in the publication's folder.
     A training that goes on after it was killed is logged from its first step again. Failures become `warnings`.
     """
-    run = _OtherRun(config, settings, [] if warnings is None else warnings)
-    with run.opened(), follow(run, path):
+    with ExitStack() as stack:
+        for name in _names(config):
+            run = stack.enter_context(_Tracker(name, config, settings, warnings))
+            stack.enter_context(follow(run, path))
         yield
 
 
-class _OtherRun(Run):
-    """The same metrics to each tracker."""
+class _Tracker(Run):
+    """One tracker; where it does not start, it takes nothing."""
 
-    def __init__(self, config: Config, settings: Mapping[str, Any], warnings: list[str]) -> None:
+    def __init__(self, name: str, config: Config, settings: Mapping[str, Any], warnings: list[str]) -> None:
         super().__init__()
-        self._settings = {name: _scalar(value) for name, value in settings.items()}
-        self._trackers = [_Tracker(name, config, warnings) for name in _names(config)]
-        self.warnings = warnings
+        self._calls = Calls(name, warnings)
+        self._tracker = self._calls.ask("starting", lambda: _started(name, config, settings), ANSWER_SECONDS)
 
-    @contextmanager
-    def opened(self) -> Iterator[None]:
-        """Start them, and end them however the block ends."""
-        for tracker in self._trackers:
-            tracker.start(self._settings)
-        try:
-            yield
-        finally:
-            for tracker in self._trackers:
-                tracker.ask("finishing", lambda it: it.finish())
-                tracker.leave()
+    def start(self) -> bool:
+        """Whether it has started."""
+        return self._tracker is not None
 
     def log(self, values: Mapping[str, float]) -> None:
         """Log scalars, at the step that is one of them."""
-        scalars, step = {name: value for name, value in values.items() if name not in (STEP, TIME)}, int(values[STEP])
-        for tracker in self._trackers:
-            tracker.ask("logging metrics", lambda it: it.log(scalars, step=step))
+        self.num_rows += 1
+        scalars = {name: value for name, value in values.items() if name not in (STEP, TIME)}
+        self._ask("logging metrics", lambda tracker: tracker.log(scalars, step=int(values[STEP])))
+
+    def __exit__(self, kind: type[BaseException] | None, *more: object) -> None:
+        if self.start():
+            self._ask("finishing", lambda tracker: tracker.finish())
+        self._calls.end()
+
+    def _ask(self, doing: str, question: Callable[[Any], None]) -> None:
+        self._calls.ask(doing, lambda: question(self._tracker), ANSWER_SECONDS)
 
 
-class _Tracker:
-    """One tracker, in a thread of its own: MLflow keeps the open run by thread, and one that hangs is left alone."""
+def _started(name: str, config: Config, settings: Mapping[str, Any]) -> Any:
+    """Accelerate's tracker, told the settings."""
+    from accelerate.tracking import LOGGER_TYPE_TO_CLASS
 
-    def __init__(self, name: str, config: Config, warnings: list[str]) -> None:
-        self._name, self._config, self._warnings = name, config, warnings
-        self._thread = ThreadPool(1)
-        self._tracker: Any = None
-
-    def start(self, settings: Mapping[str, Any]) -> None:
-        """Start it; one that does not start is asked for nothing later."""
-        from accelerate.tracking import LOGGER_TYPE_TO_CLASS
-
-        kind, more = LOGGER_TYPE_TO_CLASS[self._name], {}
-        if kind.requires_logging_directory:
-            folder = self._config.run_dir / FOLDER / self._name
-            shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed, which is logged again whole
-            more = {"logging_dir": str(folder)}
-        self._tracker = kind(self._config.wandb_project, **more)
-
-        def ask(tracker: Any) -> None:
-            tracker.start()
-            tracker.store_init_configuration(dict(settings))
-
-        if not self.ask("starting", ask):
-            self._tracker = None
-
-    def leave(self) -> None:
-        """End its thread, or leave that to the end of the program when it hangs."""
-        self._thread.terminate()
-
-    def ask(self, doing: str, question: Callable[[Any], None]) -> bool:
-        """Whether it did as it was asked, within ANSWER_SECONDS."""
-        if self._tracker is None:
-            return False
-        with guarded(doing, self._warnings, self._name):
-            try:
-                self._thread.apply_async(question, [self._tracker]).get(ANSWER_SECONDS)
-            except multiprocessing.TimeoutError:
-                self._tracker = None
-                raise TimeoutError(f"no answer within {ANSWER_SECONDS:.0f} seconds") from None
-            return True
-        return False
+    kind, more = LOGGER_TYPE_TO_CLASS[name], {}
+    if kind.requires_logging_directory:
+        folder = config.run_dir / FOLDER / name
+        shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed, which is logged again whole
+        more = {"logging_dir": str(folder)}
+    tracker = kind(config.wandb_project, **more)
+    tracker.start()
+    tracker.store_init_configuration({name: _scalar(value) for name, value in settings.items()})
+    return tracker
 
 
 def _names(config: Config) -> Sequence[str]:

@@ -21,7 +21,6 @@ from hub_publisher import curate, finetune, sources, tracking
 from hub_publisher.config import Config
 from hub_publisher.model import base_model
 from hub_publisher.system.files import write_bytes
-from hub_publisher.tracking.client import tear_down
 from tests.helpers.faults import BlackHole, unused_url
 from tests.helpers.tracking import KEY, Story
 from tests.helpers.wandb_server import WandbServer
@@ -42,7 +41,6 @@ def speeds(folder: Path, posts: Path, mode: str, server: WandbServer) -> list[fl
     tracked = tracking.decide(config)
     with tracking.open_run(config, tracked, "train", {}) as run, tracking.follow(run, config.run_dir / LOG):
         training = finetune.finetune(config, curation, base)
-    tear_down([])
     assert not run.warnings and len(server.runs) == (mode == "online"), run.warnings
     return [point.tokens_per_second for point in training.log]
 

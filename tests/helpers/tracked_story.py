@@ -16,7 +16,8 @@ from hub_publisher.config import Config
 from hub_publisher.errors import PublisherError
 from hub_publisher.records import TIMELINE, Curation, Evaluation, Post, Receipt, Timeline, Training
 from hub_publisher.system.files import write_jsonl, write_record
-from hub_publisher.tracking import client, init
+from hub_publisher.tracking import client
+from hub_publisher.tracking import run as runs
 from hub_publisher.tracking.records import Tracking
 from tests.helpers import card_records
 
@@ -32,7 +33,7 @@ def main() -> None:
     hub = [argument for argument in sys.argv[2:] if not argument.startswith("--")][:2]
     config = Config(handle="tide_clerk", runs_dir=Path(sys.argv[1]), **fields)  # type: ignore[arg-type]
     if "quick" in flags:
-        client.ASK_SECONDS, init.FINISH_SECONDS = 3.0, 2
+        runs.ASK_SECONDS, client.FINISH_SECONDS = 3.0, 2
     socket.gethostname = lambda: "planted-host"  # type: ignore[assignment]
     getpass.getuser = lambda: "planted-user"  # type: ignore[assignment]
     try:

@@ -32,12 +32,13 @@ def quiet_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 def step(number: int) -> bytes:
     point = {"kind": "step", "step": number, "epoch": number / 100, "loss": 4.0, "learning_rate": 3e-4}
-    more = {"grad_norm": 1.0, "num_tokens": number * 1000, "tokens_per_second": 2000.0}
+    more = {"time": 1.5e9 + number, "grad_norm": 1.0, "num_tokens": number * 1000, "tokens_per_second": 2000.0}
     return json.dumps({**point, **more}).encode() + b"\n"
 
 
 def evaluated(number: int, epoch: int) -> bytes:
-    return json.dumps({"kind": "eval", "epoch": epoch, "step": number, "eval_loss": 3.5}).encode() + b"\n"
+    point = {"kind": "eval", "time": 1.5e9 + number, "epoch": epoch, "step": number, "eval_loss": 3.5}
+    return json.dumps(point).encode() + b"\n"
 
 
 class Story:

@@ -1,6 +1,6 @@
 """The training log reaches the run while another process writes it."""
 
-import json
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub_publisher import tracking
-from hub_publisher.tracking.follow import _Tail
+from hub_publisher.tracking.follow import read_on
 from tests.helpers.tracking import evaluated, step
 
 
@@ -20,6 +20,10 @@ class Recorder(tracking.Run):
     def __init__(self) -> None:
         super().__init__()
         self.rows: list[dict[str, float]] = []
+
+    def start(self) -> bool:
+        """It takes rows."""
+        return True
 
     def log(self, values: Mapping[str, float]) -> None:
         """Keep it."""
@@ -40,7 +44,7 @@ class TestFollow:
                 time.sleep(0.02)
             file.write(step(2)[20:] + evaluated(2, 1))
         assert run.rows == [
-            {"eval/loss": 3.5, "eval/epoch": 0, "train/global_step": 0},
+            {"eval/loss": 3.5, "eval/epoch": 0, "train/global_step": 0, "_timestamp": 1.5e9},
             *(
                 {
                     "train/loss": 4.0,
@@ -50,37 +54,24 @@ class TestFollow:
                     "train/num_tokens": number * 1000,
                     "train/epoch": number / 100,
                     "train/global_step": number,
+                    "_timestamp": 1.5e9 + number,
                 }
                 for number in (1, 2)
             ),
-            {"eval/loss": 3.5, "eval/epoch": 1, "train/global_step": 2},
+            {"eval/loss": 3.5, "eval/epoch": 1, "train/global_step": 2, "_timestamp": 1.5e9 + 2},
         ]
         assert run.num_rows == 4
 
-    def test_a_row_keeps_the_time_of_its_line(self, tmp_path: Path) -> None:
-        """Under the name that wandb's own importers use; a line of an earlier version tells none."""
-        lines = [
-            json.loads(step(1)),
-            {**json.loads(step(2)), "time": 1.5e9},
-            {**json.loads(evaluated(2, 1)), "time": 2e9},
-        ]
-        (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        run = Recorder()
-        with tracking.follow(run, tmp_path / "log.jsonl"):
-            pass
-        assert [row.get("_timestamp") for row in run.rows] == [None, 1.5e9, 2e9]
-
-    def test_a_log_that_never_comes_and_one_with_rubbish(self, tmp_path: Path) -> None:
+    def test_a_log_that_never_comes(self, tmp_path: Path) -> None:
         run = Recorder()
         with tracking.follow(run, tmp_path / "never.jsonl"):
             pass
-        (tmp_path / "log.jsonl").write_bytes(
-            b'{"kind": "step"}\n[1]\nnot json\n{"kind": "eval", "step": 1, "epoch": 1}\n' + step(1)
-        )
+        assert run.rows == []
+
+    def test_a_run_that_takes_no_rows_is_not_followed(self, tmp_path: Path) -> None:
+        run, threads = tracking.Run(), threading.active_count()
         with tracking.follow(run, tmp_path / "log.jsonl"):
-            pass
-        assert [row["train/global_step"] for row in run.rows] == [1]
-        assert set(run.warnings) == {"log.jsonl holds a line that is no log point"}
+            assert threading.active_count() == threads
 
     @settings(max_examples=60, deadline=None)
     @given(data=st.data(), num_steps=st.integers(1, 30))
@@ -90,21 +81,18 @@ class TestFollow:
         """Written in pieces of any size; once, training may restart from a checkpoint with a shorter file."""
         path = tmp_path_factory.mktemp("log") / "training-log.jsonl"
         run = Recorder()
-        tail = _Tail(run, path)
         whole = b"".join(map(step, range(1, num_steps + 1)))
         cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=8)))
         for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True):
             with open(path, "ab") as file:
                 file.write(whole[start:end])
-            tail.read_on()
+            read_on(run, path)
         kept = data.draw(st.integers(0, num_steps))
-        replacement = path.with_suffix(".new")
-        replacement.write_bytes(b"".join(map(step, range(1, kept + 1))))
-        replacement.replace(path)
-        tail.read_on()
+        path.write_bytes(b"".join(map(step, range(1, kept + 1))))
+        read_on(run, path)
         with open(path, "ab") as file:
             file.write(b"".join(map(step, range(kept + 1, num_steps + 3))))
-        tail.read_on()
+        read_on(run, path)
         assert [row["train/global_step"] for row in run.rows] == list(range(1, num_steps + 3))
 
     @given(known=st.integers(0, 9))

@@ -9,8 +9,9 @@ import pytest
 from hub_publisher import tracking
 from hub_publisher.config import Config
 from hub_publisher.errors import UsageError
-from hub_publisher.records import Curation, Post, Receipt, Timeline
-from hub_publisher.tracking import datasets, results
+from hub_publisher.records import Curation, Output, Post, Receipt, Timeline
+from hub_publisher.system.files import write_record
+from hub_publisher.tracking import reports
 from hub_publisher.tracking.records import Tracking
 from tests.helpers import TESTS, card_records
 from tests.helpers.tracked_story import COMMIT, HUGGING_FACE
@@ -110,8 +111,10 @@ def test_dataset_artifacts_hold_what_was_said_and_no_more(
     said = tracking.describe_datasets(tracked, may_share_texts)
     assert said.startswith(f"{held}: ")
     assert ("; the terms of the source forbid more" in said) == (wanted != held)
-    raw, train = datasets.raw_dataset(config, tracked, timeline), datasets.train_dataset(config, tracked, curation)
-    (raw_content,), (train_content,) = ([path.read_text() for path in made.files.values()] for made in (raw, train))
+    report = reports.preprocess(config, tracked, timeline, curation)
+    (raw_content,), (train_content,) = (
+        [content.decode() for content in made.files.values()] for made in (*report.inputs, *report.outputs)
+    )
     assert "raw text" not in raw_content
     assert ("Entry 1: " in train_content) == (held == "full")
     if held == "none":
@@ -136,37 +139,44 @@ def test_the_model_is_recorded_with_addresses_that_stay(config: Config, is_local
     endpoint = "http://127.0.0.1:1" if is_local else HUGGING_FACE
     (config.run_dir / "model").mkdir(parents=True)
     (config.run_dir / "model" / "README.md").write_text("# The card\n")
-    files = {"README.md": "9c9034646d722f05c8e56bb6aca079712ab2d135d349eab793766d70d106beb7", "figures/x.png": "b" * 64}
+    files = {
+        "README.md": "9c9034646d722f05c8e56bb6aca079712ab2d135d349eab793766d70d106beb7",
+        "model.safetensors": "b" * 64,
+    }
     receipt = Receipt(
         fingerprint="r", endpoint=endpoint, is_local=is_local, repo_id=card_records.REPO_ID, visibility="public",
         commit=COMMIT, url=f"{endpoint}/{card_records.REPO_ID}", files=files,
         published_at=card_records.curation(config.run_dir).last_post_at,
     )  # fmt: skip
-    model = {made.type: made for made in results.outputs(config, receipt)}["finetuned-model"]
-    assert (model.metadata["sha256"], model.metadata["size"]) == (files, {"README.md": 11})
+    write_record(config.run_dir / "evaluation.json", card_records.evaluation())
+    left = {"model/model.safetensors": Output(size=7, sha256="b" * 64, mtime_ns=1)}
+    training = card_records.training().model_copy(update={"outputs": left})
+    report = reports.publication(config, training, card_records.evaluation(), receipt)
+    model = {made.type: made for made in report.outputs}["finetuned-model"]
+    assert (model.metadata["sha256"], model.metadata["size"]) == (files, {"model.safetensors": 7})
     where = f"{HUGGING_FACE}/{card_records.REPO_ID}/resolve/{COMMIT}/"
     assert model.references == ({} if is_local else {path: where + path for path in files})
-    assert ("published/url" in results.published(receipt)) == (not is_local)
+    assert ("published/url" in report.summary) == (not is_local)
 
 
 def test_the_base_model_by_its_revision_or_by_its_facts(config: Config) -> None:
-    base = card_records.base_model(revision=None)
-    assert results.pretrained_model(config, base).references == {
-        "model": f"{HUGGING_FACE}/HuggingFaceTB/SmolLM2-135M"
-    }  # fmt: skip
+    (made,) = reports.inputs(config, card_records.base_model(revision=None)).inputs
+    assert made.references == {"model": f"{HUGGING_FACE}/HuggingFaceTB/SmolLM2-135M"}
     folder = card_records.base_model(requested="a local folder", hub_id=None, revision=None)
-    made = results.pretrained_model(config, folder)
+    (made,) = reports.inputs(config, folder).inputs
     assert (made.name, made.references) == ("a-local-folder", {})
-    assert json.loads(made.files["model.json"].read_text())["requested"] == "a local folder"
+    assert json.loads(made.files["model.json"])["requested"] == "a local folder"
 
 
 def test_curation_is_counted(config: Config) -> None:
     timeline, curation = posts_of(config, True)
     recorded = tracking.record_preprocess(config, tracking.decide(config), timeline, curation)
-    numbers = results.counts(curation)
+    report = reports.preprocess(config, recorded, timeline, curation)
+    numbers = report.summary
     assert (numbers["downloaded"], numbers["kept"], numbers["train"], numbers["heldout"]) == (400, 240, 216, 24)
     assert (numbers["dropped/reposts"], numbers["dropped/near_duplicates"], numbers["masked/emails"]) == (90, 0, 2)
-    assert sum(row[2] for row in results.length_rows(config)) == 240
+    _, lengths = report.tables["lengths"]
+    assert sum(row[2] for row in lengths) == 240 and lengths[-1][1] == curation.posts.longest
     assert tracking.record_preprocess(config, recorded, timeline, curation) == recorded
     changed = curation.model_copy(update={"fingerprint": "d" * 64})
     again = tracking.record_preprocess(config, recorded, timeline, changed)

@@ -52,7 +52,7 @@ def test_without_one_nothing_is_written(tmp_path: Path) -> None:
     config = Config(handle="tide_clerk", runs_dir=tmp_path)
     config.run_dir.mkdir()
     tracking.check_others(config)
-    with tracking.follow_elsewhere(config, SETTINGS, config.run_dir / "training-log.jsonl"):
+    with tracking.follow_elsewhere(config, SETTINGS, config.run_dir / "training-log.jsonl", []):
         pass
     assert not any(config.run_dir.iterdir())
 

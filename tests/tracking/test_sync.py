@@ -150,7 +150,7 @@ def test_without_a_key_or_a_run_it_says_what_to_do(tmp_path: Path, offline: Path
     story = moved(offline, tmp_path, None)
     done = story.sync()
     assert (done.returncode, done.stderr) == (
-        1, f"Nothing more can be sent to Weights & Biases: there is no API key.\n{AGAIN}"
+        1, f"Nothing more can be sent to Weights & Biases: starting the run failed: there is no API key.\n{AGAIN}"
     )  # fmt: skip
     (story.config.run_dir / "tracking.json").unlink()
     assert story.sync().stderr == (
