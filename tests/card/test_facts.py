@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from hub_publisher.config import DEFAULTS, of_kind
+from hub_publisher.config import DEFAULTS, HYPERPARAMETERS
 from hub_publisher.records import Samples
 from tests.card.test_card import inputs_of, page_of
 from tests.helpers import card_records as records
@@ -124,8 +124,8 @@ def test_hyperparameters_are_told_apart_from_defaults(arguments: tuple[Any, ...]
 
 
 def test_no_hyperparameter_says_where_something_lies() -> None:
-    assert {type(DEFAULTS[name]) for name in of_kind("hyperparameter")} <= {int, float, str}
-    assert [name for name in of_kind("hyperparameter") if isinstance(DEFAULTS[name], str)] == ["dtype"]
+    assert {type(DEFAULTS[name]) for name in HYPERPARAMETERS} <= {int, float, str}
+    assert [name for name in HYPERPARAMETERS if isinstance(DEFAULTS[name], str)] == ["dtype"]
 
 
 @pytest.mark.parametrize(
