@@ -87,11 +87,9 @@ def commits(call: Call) -> Response:
 
 @routes.on("GET", "/api/{type}s/{repo}/refs")
 def refs(call: Call) -> dict:
-    """List branches and tags, and with include_prs the pull requests."""
+    """List branches, tags and pull requests."""
     repo = call.repo()
-    groups = {"branches": "refs/heads/", "tags": "refs/tags/"}
-    if call.flag("include_prs"):
-        groups["pullRequests"] = "refs/pr/"
+    groups = {"branches": "refs/heads/", "tags": "refs/tags/", "pullRequests": "refs/pr/"}
     shown: dict[str, list] = {"converts": []}
     for group, prefix in groups.items():
         found = call.store.refs(repo, prefix).items()

@@ -47,9 +47,10 @@ _pages = Environment(
 _pages.filters |= {"date": _date, "hue": _hue, "quote": lambda text: quote(text, "")}
 
 
-def page(name: str, values: dict, status: int = 200) -> Response:
+def page(name: str, values: dict, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Return a template as a page."""
-    return HTMLResponse(_pages.get_template(f"hub_{name}.html.jinja").render(values), status, HEADERS)
+    text = _pages.get_template(f"hub_{name}.html.jinja").render(values)
+    return HTMLResponse(text, status, HEADERS | (headers or {}))
 
 
 def show_refusal(request: Request, refusal: Refusal) -> Response:
@@ -59,9 +60,7 @@ def show_refusal(request: Request, refusal: Refusal) -> Response:
         if refusal.headers.get("X-Error-Code") == NO_REPO:
             refusal = no_repo()  # a browser has no token to be asked for
         values = {"status_code": refusal.status, "message": refusal.message}
-        response = page("refusal", values, refusal.status)
-        response.headers.update(refusal.headers)
-        return response
+        return page("refusal", values, refusal.status, refusal.headers)
     return JSONResponse(refusal.body, refusal.status, refusal.headers)
 
 

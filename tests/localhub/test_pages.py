@@ -131,6 +131,12 @@ def test_list_search_and_namespace(hub: localhub.LocalHub, page: str) -> None:
     assert b"<script" not in call(hub, "GET", "/?q=%22%3E%3Cscript%3E")[2]
 
 
+def test_branches_are_pages_too(hub: localhub.LocalHub, page: str) -> None:
+    HfApi(endpoint=hub.url, token=hub.token).create_branch("pages/lamp", branch="next/one")
+    assert 'href="/pages/lamp/tree/next%2Fone"' in call(hub, "GET", "/pages/lamp/tree/main")[2].decode()
+    assert "Revision <strong>next/one</strong>" in call(hub, "GET", "/pages/lamp/tree/next%2Fone")[2].decode()
+
+
 def test_commit_page_shows_the_cards_diff(hub: localhub.LocalHub, page: str) -> None:
     api = HfApi(endpoint=hub.url, token=hub.token)
     changed = CARD.replace("# The lamp", "# The <lamp>").encode()

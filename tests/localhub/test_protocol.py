@@ -168,6 +168,7 @@ def test_pull_request_from_opening_to_merge(api: HfApi, repo: str) -> None:
     add = [CommitOperationAdd("new.txt", b"1")]
     made = api.create_commit(repo, add, commit_message="Add new", commit_description="Why", create_pr=True)
     assert (made.pr_num, made.pr_revision) == (1, "refs/pr/1")
+    assert [ref.ref for ref in api.list_repo_refs(repo, include_pull_requests=True).pull_requests] == ["refs/pr/1"]
     api.upload_file(path_or_fileobj=b"2", path_in_repo="more.txt", repo_id=repo, revision="refs/pr/1")
     assert "new.txt" not in api.list_repo_files(repo)
     details = api.get_discussion_details(repo, 1)
