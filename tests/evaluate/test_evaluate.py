@@ -31,8 +31,8 @@ def tokenizer(tiny_model: Path) -> PreTrainedTokenizerFast:
     return dataset.publishable_tokenizer(AutoTokenizer.from_pretrained(tiny_model))
 
 
-def metrics_of(losses: evaluate.PostLosses) -> Metrics:
-    return evaluate.compare(losses, losses, seed=0)[0]
+def metrics_of(losses: evaluate.PostLosses, seed: int = 0) -> Metrics:
+    return evaluate.compare(losses, losses, seed)[0]
 
 
 def test_perplexity_and_bits_per_byte_follow_from_the_loss(
@@ -250,6 +250,8 @@ def test_a_model_that_recites_is_caught(
     assert found.comparison.eval_loss_difference == pytest.approx(difference)
 
     model, sampling = load_model(tiny_model, "float32"), generation.sampling_settings(config, 32)
+    losses = evaluate.measure(model, tokenizer, HELDOUT, config.max_post_tokens, config.tokens_per_batch)
+    assert found.base == metrics_of(losses, config.seed) != found.tuned
     for index, group in enumerate(found.samples):  # what the seed says, none picked
         drawn = generation.generate(model, tokenizer, group.prompt, 7, config.seed + index, sampling)
         assert list(group.base) == drawn[:2]
