@@ -43,10 +43,10 @@ def write_settings(model_dir: Path, config: Config, max_new_tokens: int) -> dict
     return settings
 
 
-def fitting_max_new_tokens(lengths: Sequence[int], limit: int = 128) -> int:
-    """Tokens that 99 % of the posts fit in, rounded up to a multiple of 16, from 16 to `limit`."""
-    longest = sorted(lengths)[int(len(lengths) * 0.99)] if lengths else limit
-    return min(max(-(-longest // 16) * 16, 16), limit)
+def fitting_max_new_tokens(lengths: Sequence[int]) -> int:
+    """Tokens that 99 % of the posts fit in, rounded up to a multiple of 16, from 16 to 128."""
+    longest = sorted(lengths)[int(len(lengths) * 0.99)]
+    return min(max(-(-longest // 16) * 16, 16), 128)
 
 
 def generate(
