@@ -22,6 +22,7 @@ from yaml.constructor import ConstructorError
 from yaml.reader import ReaderError
 
 from hub_publisher.errors import CardError
+from hub_publisher.readme.escape import one_line
 from hub_publisher.readme.regions import unix
 from hub_publisher.text.characters import well_formed
 
@@ -124,8 +125,8 @@ def load(block: str) -> tuple[Any, tuple[str, ...]]:
         node = loader.get_single_node()
         return None if node is None else _value(node), tuple(loader.comments)
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise NotYaml(f"{error.problem}, line {mark.line + 1}" if mark else str(error.problem)) from error
+        mark, problem = error.problem_mark or error.context_mark, one_line(str(error.problem))
+        raise NotYaml(f"{problem}, line {mark.line + 1}" if mark else problem) from error
     except ReaderError as error:
         line = block.count("\n", 0, error.position) + 1
         raise NotYaml(f"the character U+{error.character:04X} has no place in YAML, line {line}") from error

@@ -38,13 +38,13 @@ def identify(texts: Sequence[str], codes: Sequence[str | None]) -> tuple[list[st
     one of these, any other post is "und". Posts outside the sample keep None and are counted in its proportions.
     """
     languages = [usable_code(code) for code in codes]
+    counts = Counter(filter(None, languages))
     unknown = [i for i, language in enumerate(languages) if language is None]
     num_sampled = min(len(unknown), MAX_SAMPLED)
     sampled = [unknown[i * len(unknown) // num_sampled] for i in range(num_sampled)]
     guesses = _guess([texts[i] for i in sampled])
     for i, guess in zip(sampled, guesses, strict=True):
         languages[i] = guess if guess != UNKNOWN else None
-    counts = Counter(usable for code in codes if (usable := usable_code(code)))
     counts.update(_scaled(Counter(guesses), len(unknown)))
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return languages, dict(ordered), num_sampled if num_sampled < len(unknown) else 0

@@ -104,6 +104,11 @@ def test_an_edit_within_a_region_is_a_conflict() -> None:
     assert merge(edited, NEW, METADATA, None).conflicts == ()  # nothing tells what we wrote
 
 
+def test_a_region_that_says_what_another_said_was_edited() -> None:
+    merged = merge(OLD.replace("## use\n", "## about\n").encode(), NEW, *PUBLISHED)
+    assert merged.conflicts == ("region use was edited by hand",)
+
+
 def test_a_region_of_a_name_that_we_did_not_publish_is_a_conflict() -> None:
     merged = merge(f"{OLD}\n{region('mine', 'old')}".encode(), NEW, *PUBLISHED)
     assert merged.conflicts == ("region mine was edited by hand",)

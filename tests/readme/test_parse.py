@@ -37,6 +37,7 @@ def test_keys_are_text() -> None:
     ("text", "fault"),
     [
         ('a: 1\nb: 2\n"a": 3', "the key a comes twice, line 12"),
+        ('"\\x1b[2Ja": 1\n"\\x1b[2Ja": 2', "the key [2Ja comes twice, line 11"),
         ("? [a]\n: b", "a key must be a word, line 10"),
         ("a: &x [1]\nb: *x", "aliases (*) are not read, line 11"),
         ("a: !!int x", "the tag int is not read here, line 10"),
