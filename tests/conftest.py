@@ -34,9 +34,9 @@ from hub_publisher import localhub  # noqa: E402
 # a file the tests share what is made once for it.
 _LONGEST_FIRST = (
     "pipeline/test_pipeline.py",
-    "pipeline/test_runner.py",
     "finetune/test_finetune.py",
     "hub/test_push_faults.py",
+    "pipeline/test_runner.py",
     "tracking/test_online.py",
     "tracking/test_sync.py",
     "tracking/test_tracked_publication.py",

@@ -14,7 +14,7 @@ from hub_publisher.errors import CardError
 from hub_publisher.readme.escape import JOINER
 from hub_publisher.readme.merge import front_matter_of
 from hub_publisher.records import POSTS
-from hub_publisher.system.files import sha256_of
+from hub_publisher.system.files import output_of, sha256_of
 from tests.helpers import card_records
 
 NUMBER = re.compile(r"\d[\d,.]*\d|\d")
@@ -27,7 +27,11 @@ def folder(tmp_path: Path) -> Path:
     model = arguments[0].run_dir / "model"
     model.mkdir()
     (model / "model.safetensors").write_bytes(b"weights")
-    card_records.render(*arguments)
+    (model / "stray.env").write_text("of no stage")
+    outputs = {"model/model.safetensors": output_of(model / "model.safetensors")}
+    trained = arguments[3].model_copy(update={"outputs": outputs})
+    card_records.render(*arguments[:3], trained, *arguments[4:])
+    (model / "stray.env").unlink()
     return model
 
 

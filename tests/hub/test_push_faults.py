@@ -237,7 +237,7 @@ def test_a_request_that_is_never_answered(hub: LocalHub, publish: Publishing) ->
     with FaultProxy(hub.url) as proxy:
         proxy.add("POST", CREATE, hang(60))
         started = time.monotonic()
-        with pytest.raises(HubError, match="failed while creating .*timed out"):
+        with pytest.raises(HubError, match=r"failed while creating .*timed out"):
             publish(proxy.url, replace(QUICK, answer_seconds=0.5))
         assert time.monotonic() - started < 10 < QUICK.request_seconds
 
