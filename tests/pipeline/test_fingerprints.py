@@ -1,6 +1,6 @@
 """What a stage's fingerprint is made of: its settings and what it reads, and nothing else."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,11 @@ def test_a_setting_changes_the_stages_it_decides_and_no_other(runner: Runner, na
     changed = {stage for stage in NAMES if before[stage] != after[stage]}
     decides = next(setting for setting in fields(Config) if setting.name == name).metadata["decides"]
     assert changed == {*decides, *BY_STATE.get(name, ())}
+
+
+def test_another_version_of_a_stage_is_another_fingerprint(runner: Runner) -> None:
+    for stage in STAGES:
+        assert runner.expected(replace(stage, version=stage.version + 1)) != runner.expected(stage)
 
 
 def test_sampling_never_trains_again() -> None:

@@ -14,7 +14,7 @@ from hub_publisher.errors import PublisherError
 from hub_publisher.pipeline.job import Job
 from hub_publisher.pipeline.runner import VOID, Runner, following, void
 from hub_publisher.pipeline.stages import BY_NAME, STAGES
-from hub_publisher.records import Evaluation, StageRecord
+from hub_publisher.records import Evaluation, StageRecord, Training
 from tests.helpers.publication import Place
 
 NAMES = [stage.name for stage in STAGES]
@@ -158,6 +158,24 @@ def test_a_file_that_no_stage_left_is_never_published(copied: Place) -> None:
         there = HfApi(endpoint=runner.job.target.endpoint).list_repo_files(repo_id)
     assert {"model.safetensors", "README.md"} < set(there)
     assert not {"secrets.env", "figures/photo.jpg"} & set(there)
+
+
+def test_a_hub_that_lost_the_model_gets_it_again(copied: Place) -> None:
+    with copied.runner() as runner:
+        assert not_done(runner) == set()
+        target = runner.job.target
+        HfApi(endpoint=target.endpoint, token=target.hub.token).delete_repo(target.repo_id)
+        assert not_done(runner) == {"push"}
+
+
+def test_a_stand_in_for_the_base_model_is_for_the_local_hub_alone(runner: Runner) -> None:
+    training, stage = runner.job.records["finetune"], BY_NAME["finetune"]
+    assert isinstance(training, Training)
+    base = training.base_model.model_copy(update={"substituted_for": "openai-community/gpt2"})
+    stood_in = training.model_copy(update={"base_model": base})
+    elsewhere = Job(runner.job.config, replace(runner.job.target, is_local=False))
+    assert stage.is_current(runner.job, stood_in) and stage.is_current(elsewhere, training)
+    assert not stage.is_current(elsewhere, stood_in)
 
 
 def test_a_new_prompt_measures_again_but_does_not_train_again(copied: Place) -> None:
