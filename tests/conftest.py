@@ -36,9 +36,9 @@ from tests.helpers.tiny import make_tiny_model  # noqa: E402
 # a file the tests share what is made once for it.
 _LONGEST_FIRST = (
     "pipeline/test_pipeline.py",
-    "pipeline/test_runner.py",
     "finetune/test_finetune.py",
     "hub/test_push_faults.py",
+    "pipeline/test_runner.py",
     "tracking/test_online.py",
     "tracking/test_sync.py",
     "tracking/test_tracked_publication.py",

@@ -34,7 +34,7 @@ def with_evaluation(arguments: tuple[Any, ...], **facts: Any) -> str:
     [
         ({"de": 95, "en": 5}, "95 % of the posts with a known language are in German."),
         ({"de": 90, "en": 5, "fr": 5, "und": 60}, "90 % of the posts with a known language are in German."),
-        ({"iw": 99, "en": 1}, "99 % of the posts with a known language are in Hebrew."),
+        ({"he": 99, "en": 1}, "99 % of the posts with a known language are in Hebrew."),
         ({"de": 50, "en": 40, "fr": 10}, "The account writes in German, English and French; the model may change"),
         ({"de": 89, "en": 6, "fr": 5}, ""),
         ({"und": 100}, ""),

@@ -14,7 +14,7 @@ from hub_publisher.errors import CardError
 from hub_publisher.readme.escape import JOINER
 from hub_publisher.readme.parse import read_page
 from hub_publisher.records import POSTS
-from hub_publisher.system.files import sha256_of
+from hub_publisher.system.files import output_of, sha256_of
 from tests.helpers import card_records
 
 NUMBER = re.compile(r"\d[\d,.]*\d|\d")
@@ -27,9 +27,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = arguments[0].run_dir / "model"
     model.mkdir()
     (model / "model.safetensors").write_bytes(b"weights")
-    (model / ".cache").mkdir()
-    (model / ".cache" / "notes").write_bytes(b"a client's own, never published")
-    card_records.render(*arguments)
+    (model / "stray.env").write_text("of no stage")
+    outputs = {"model/model.safetensors": output_of(model / "model.safetensors")}
+    trained = arguments[3].model_copy(update={"outputs": outputs})
+    card_records.render(*arguments[:3], trained, *arguments[4:])
+    (model / "stray.env").unlink()
     return model
 
 
@@ -57,7 +59,6 @@ def test_what_is_shown_is_listed_as_it_is_read(folder: Path) -> None:
 def test_every_file_has_its_hash(folder: Path) -> None:
     files = {path.relative_to(folder).as_posix(): sha256_of(path) for path in folder.rglob("*") if path.is_file()}
     del files["README.md"], files["manifest.json"]
-    del files[".cache/notes"]
     assert list(manifest_of(folder)["files"].items()) == sorted(files.items())
     assert "model.safetensors" in files and "figures/social.png" in files
 

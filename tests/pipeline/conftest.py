@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from filelock import FileLock
 
+from hub_publisher.pipeline.runner import Runner
 from tests.helpers.publication import Place, Said
 from tests.helpers.tiny import make_tiny_model
 
@@ -40,6 +41,13 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Published:
 def copied(published: Published, tmp_path: Path) -> Place:
     """A copy of it, to damage."""
     return published.place.copy(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def runner(published: Published, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    """The runner of a copy that is given back as it was."""
+    with published[0].copy(tmp_path_factory.mktemp("damaged")).runner() as runner:
+        yield runner
 
 
 @pytest.fixture(scope="session")

@@ -3,28 +3,21 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
 
-from hub_publisher.config import DEFAULTS, Config, deciding
+from hub_publisher.config import Config
 from hub_publisher.errors import PublisherError
+from hub_publisher.pipeline.job import Job
 from hub_publisher.pipeline.runner import VOID, Runner, following, void
 from hub_publisher.pipeline.stages import BY_NAME, STAGES
-from hub_publisher.records import Evaluation
+from hub_publisher.records import Evaluation, StageRecord, Training
 from tests.helpers.publication import Place
 
 NAMES = [stage.name for stage in STAGES]
-
-
-@pytest.fixture(scope="module")
-def runner(published: tuple[Place, object], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
-    """The runner of a copy that is given back as it was."""
-    with published[0].copy(tmp_path_factory.mktemp("damaged")).runner() as runner:
-        yield runner
 
 
 def not_done(runner: Runner) -> set[str]:
@@ -62,14 +55,6 @@ def test_the_table_and_the_records_name_the_same_stages() -> None:
     assert len({stage.record for stage in STAGES}) == len({stage.record.file for stage in STAGES}) == len(STAGES)
     for place, stage in enumerate(STAGES):
         assert set(stage.inputs) <= set(NAMES[:place]), f"{stage.name} reads what is not made yet"
-
-
-def test_the_settings_name_stages_of_the_table() -> None:
-    for setting in fields(Config):
-        decides, used_by = set(setting.metadata["decides"]), set(setting.metadata["used_by"])
-        assert decides <= set(NAMES), setting.name
-        assert used_by <= set(NAMES) or used_by == {"*"}, setting.name
-        assert not decides & used_by, setting.name
 
 
 def test_a_finished_publication_is_done(runner: Runner) -> None:
@@ -175,12 +160,44 @@ def test_a_file_that_no_stage_left_is_never_published(copied: Place) -> None:
     assert not {"secrets.env", "figures/photo.jpg"} & set(there)
 
 
+def test_a_hub_that_lost_the_model_gets_it_again(copied: Place) -> None:
+    with copied.runner() as runner:
+        assert not_done(runner) == set()
+        target = runner.job.target
+        HfApi(endpoint=target.endpoint, token=target.hub.token).delete_repo(target.repo_id)
+        assert not_done(runner) == {"push"}
+
+
+def test_a_stand_in_for_the_base_model_is_for_the_local_hub_alone(runner: Runner) -> None:
+    training, stage = runner.job.records["finetune"], BY_NAME["finetune"]
+    assert isinstance(training, Training)
+    base = training.base_model.model_copy(update={"substituted_for": "openai-community/gpt2"})
+    stood_in = training.model_copy(update={"base_model": base})
+    elsewhere = Job(runner.job.config, replace(runner.job.target, is_local=False))
+    assert stage.is_current(runner.job, stood_in) and stage.is_current(elsewhere, training)
+    assert not stage.is_current(elsewhere, stood_in)
+
+
 def test_a_new_prompt_measures_again_but_does_not_train_again(copied: Place) -> None:
     with copied.runner(prompts=("My dream is", "The lamp")) as runner:
         assert runner.found(BY_NAME["finetune"]) and not runner.found(BY_NAME["evaluate"])
         evaluation = runner.run("evaluate")
         assert isinstance(evaluation, Evaluation)
     assert [row.prompt for row in evaluation.samples] == ["My dream is", "The lamp"]
+
+
+def test_a_stage_that_fails_is_not_done(runner: Runner) -> None:
+    def fail(job: Job) -> StageRecord:
+        raise PublisherError("the power went")
+
+    stage = runner.stages["card"]
+    whole = record_of(runner, "card").read_bytes()
+    runner.stages["card"] = replace(stage, work=fail)
+    with pytest.raises(PublisherError):
+        runner.do("card")
+    assert runner.found(stage) is None
+    runner.stages["card"] = stage
+    record_of(runner, "card").write_bytes(whole)
 
 
 def test_a_single_stage_refuses_inputs_that_are_gone_or_void(copied: Place) -> None:
@@ -193,106 +210,3 @@ def test_a_single_stage_refuses_inputs_that_are_gone_or_void(copied: Place) -> N
             runner.run_alone("finetune")
     assert error.value.message == f"There is no curation.json in {copied.run_dir}."
     assert error.value.remedy == "Run first: hub-publisher curate lampkeeper_bot"
-
-
-OTHER = {
-    "handle": "Lampkeeper_Bot",
-    "text_column": "words",
-    "hub": "local",
-    "namespace": "somebody",
-    "repo_name": "another",
-    "private": True,
-    "base_model": "distilgpt2",
-    "base_revision": "main",
-    "min_posts": 51,
-    "heldout_ratio": 0.2,
-    "max_post_tokens": 100,
-    "learning_rate": 1e-3,
-    "warmup_ratio": 0.2,
-    "weight_decay": 0.1,
-    "max_grad_norm": 2.0,
-    "num_epochs": 3,
-    "tokens_per_batch": 256,
-    "gradient_accumulation_steps": 2,
-    "seed": 7,
-    "dtype": "float32",
-    "checkpoint_seconds": 5.0,
-    "num_processes": 2,
-    "accelerate_config": Path("accelerate.yaml"),
-    "prompts": ("The lamp",),
-    "num_samples": 3,
-    "num_measured_samples": 8,
-    "temperature": 0.5,
-    "top_p": 0.5,
-    "contact": "https://tide.example",
-    "dataset": "tide/posts",
-    "grid_intensity": 30.0,
-    "wandb": "disabled",
-    "wandb_project": "elsewhere",
-    "dataset_artifact": "none",
-    "log_with": "tensorboard",
-    "runs_dir": Path("elsewhere"),
-    "hub_dir": Path("elsewhere"),
-}
-# Files that the user names count by their content, and the first prompt by the code and the text that is made with it.
-BY_STATE = {
-    "archive": {"fetch"},
-    "from_path": {"fetch"},
-    "template": {"card"},
-    "eval_results": {"card"},
-    "prompts": {"snippet", "loadback"},
-}
-
-
-def other(name: str, folder: Path) -> object:
-    """A valid value of a setting that is not its value in the publication."""
-    if name in OTHER:
-        return OTHER[name]
-    contents = {
-        "archive": ("tweets.js", 'window.YTD.tweets.part0 = [{"tweet": {"id_str": "1", "full_text": "Fog."}}]'),
-        "from_path": ("posts.txt", "Fog.\n"),
-        "template": ("model_card.md.jinja", "# {{ identity.name }}\n"),
-        "eval_results": ("results.yaml", "[]\n"),
-    }
-    file, content = contents[name]
-    (folder / file).write_text(content)
-    return folder / file
-
-
-def fingerprints(runner: Runner, **changes: object) -> dict[str, str]:
-    """What the runner expects of every stage when settings are others and all records as they lie."""
-    job = runner.job
-    before, job.config = job.config, Config(**{**vars(job.config), **changes})
-    try:
-        return {stage.name: runner.expected(stage) for stage in STAGES}
-    finally:
-        job.config = before
-
-
-@pytest.mark.parametrize("name", DEFAULTS)
-def test_a_setting_changes_the_stages_it_decides_and_no_other(runner: Runner, name: str, tmp_path: Path) -> None:
-    value = other(name, tmp_path)
-    assert value != getattr(runner.job.config, name)
-    before, after = fingerprints(runner), fingerprints(runner, **{name: value})
-    changed = {stage for stage in NAMES if before[stage] != after[stage]}
-    decides = next(setting for setting in fields(Config) if setting.name == name).metadata["decides"]
-    assert changed == {*decides, *BY_STATE.get(name, ())}
-
-
-def test_sampling_never_trains_again() -> None:
-    for name in ("temperature", "top_p", "num_samples", "num_measured_samples", "prompts"):
-        assert name not in deciding("finetune")
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_record_that_changed_changes_the_stages_that_read_it(runner: Runner, name: str) -> None:
-    records, before = runner.job.records, fingerprints(runner)
-    kept = records[name]
-    records[name] = kept.model_copy(update={"fingerprint": "another"})
-    changed = {stage for stage, value in fingerprints(runner).items() if value != before[stage]}
-    outputs = {path: output.model_copy(update={"sha256": "another"}) for path, output in kept.outputs.items()}
-    records[name] = kept.model_copy(update={"outputs": outputs})
-    by_file = {stage for stage, value in fingerprints(runner).items() if value != before[stage]}
-    records[name] = kept
-    assert changed == {stage.name for stage in STAGES if name in stage.reads}
-    assert by_file == {stage.name for stage in STAGES if any(read.startswith(f"{name}:") for read in stage.reads)}
