@@ -175,7 +175,7 @@ def test_curation_is_counted(config: Config) -> None:
     numbers = report.summary
     assert (numbers["downloaded"], numbers["kept"], numbers["train"], numbers["heldout"]) == (400, 240, 216, 24)
     assert (numbers["dropped/reposts"], numbers["dropped/near_duplicates"], numbers["masked/emails"]) == (90, 0, 2)
-    columns, lengths = report.tables["lengths"]
+    _, lengths = report.tables["lengths"]
     assert sum(row[2] for row in lengths) == 240 and lengths[-1][1] == curation.posts.longest
     assert tracking.record_preprocess(config, recorded, timeline, curation) == recorded
     changed = curation.model_copy(update={"fingerprint": "d" * 64})
