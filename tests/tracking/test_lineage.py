@@ -12,7 +12,8 @@ from hub_publisher.errors import UsageError
 from hub_publisher.records import Curation, Output, Post, Receipt, Timeline
 from hub_publisher.system.files import write_record
 from hub_publisher.tracking import reports
-from hub_publisher.tracking.records import Tracking
+from hub_publisher.tracking.records import TrackedRun, Tracking
+from hub_publisher.tracking.run import LedgerRun
 from tests.helpers import TESTS, card_records
 from tests.helpers.tracked_story import COMMIT, HUGGING_FACE
 from tests.helpers.tracking import KEY, Story, quiet_config, together
@@ -201,6 +202,27 @@ def test_other_posts_make_another_train_run(config: Config) -> None:
         assert now is not None
         ids.append(now.runs["train"].run_id)
     assert ids[0] != ids[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "inputs", "is_known"),
+    [
+        ("http://x", {"lampkeeper_bot-train-dataset": "v1", "HuggingFaceTB-SmolLM2-135M": "v0"}, True),
+        ("http://x", {"lampkeeper_bot-train-dataset": "v0", "HuggingFaceTB-SmolLM2-135M": "v0"}, False),
+        ("http://x", {"lampkeeper_bot-train-dataset": "v1"}, False),
+        ("http://x", {"HuggingFaceTB-SmolLM2-135M": "v0"}, False),
+        (None, {"lampkeeper_bot-train-dataset": "v1", "HuggingFaceTB-SmolLM2-135M": "v0"}, False),
+    ],
+)
+def test_inputs_are_known_when_all_are_named_as_they_are_now(
+    config: Config, url: str | None, inputs: dict[str, str], is_known: bool
+) -> None:
+    runs = {
+        "preprocess": TrackedRun(run_id="p", url="http://y", artifacts={"lampkeeper_bot-train-dataset": "v1"}),
+        "train": TrackedRun(run_id="t", url=url, inputs=inputs),
+    }
+    with LedgerRun(config, Tracking(mode="online", reason="", project="p", runs=runs), "train") as run:
+        assert run.has(reports.inputs(config, card_records.base_model())) == is_known
 
 
 def test_settings_show_no_path(config: Config, tmp_path: Path) -> None:
