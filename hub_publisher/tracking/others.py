@@ -92,15 +92,11 @@ def _started(name: str, config: Config, settings: Mapping[str, Any]) -> Any:
         more = {"logging_dir": str(folder)}
     tracker = kind(config.wandb_project, **more)
     tracker.start()
-    tracker.store_init_configuration({name: _scalar(value) for name, value in settings.items()})
+    shown = {name: public(value) for name, value in settings.items()}
+    # They take numbers and words, some nothing else.
+    tracker.store_init_configuration({k: v if isinstance(v, str | int | float) else str(v) for k, v in shown.items()})
     return tracker
 
 
 def _names(config: Config) -> Sequence[str]:
     return [name.strip() for name in (config.log_with or "").split(",") if name.strip()]
-
-
-def _scalar(value: Any) -> Any:
-    """Trackers take numbers and words, some nothing else."""
-    shown = public(value)
-    return shown if isinstance(shown, str | int | float) else str(shown)

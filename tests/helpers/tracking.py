@@ -1,13 +1,14 @@
 """A publication to track, told by a process of its own, and what a server must hold when all is well."""
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from typing import IO
 
 import pytest
 
@@ -16,7 +17,7 @@ from hub_publisher.config import Config
 from hub_publisher.localhub import LocalHub
 from hub_publisher.tracking.records import Tracking
 from tests.helpers import ROOT, TESTS
-from tests.helpers.tracked_story import log_lines
+from tests.helpers.tracked_story import log_lines, main
 from tests.helpers.wandb_server import ENTITY, WandbServer
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -39,6 +40,55 @@ def step(number: int) -> bytes:
 def evaluated(number: int, epoch: int) -> bytes:
     point = {"kind": "eval", "time": 1.5e9 + number, "epoch": epoch, "step": number, "eval_loss": 3.5}
     return json.dumps(point).encode() + b"\n"
+
+
+# Stories are forked from a process that has imported what takes long.
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["wandb", "tests.helpers.tracked_story"])
+
+
+class Telling:
+    """A story that is being told, by a process of its own, as subprocess.Popen would start it."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], folder: Path) -> None:
+        pipes = [_FORKS.Pipe(duplex=False) for _ in range(3)]
+        (its_input, our_input), *outputs = pipes
+        theirs = [its_input, *(its_output for _, its_output in outputs)]
+        self._process = _FORKS.Process(target=_tell, args=(command[1:], environment, str(folder), theirs))
+        self._process.start()
+        self.pid = self._process.pid or 0
+        self.stdin = os.fdopen(os.dup(our_input.fileno()), "w", buffering=1)
+        self.stdout, self.stderr = (os.fdopen(os.dup(ours.fileno()), encoding="utf-8") for ours, _ in outputs)
+        for pipe in pipes:
+            for end_of_it in pipe:
+                end_of_it.close()
+
+    def communicate(self) -> tuple[str, str]:
+        """What is left of its output and its errors, when it has ended."""
+        self.stdin.close()
+        with self.stdout, self.stderr:
+            told = self.stdout.read(), self.stderr.read()
+        self.wait(180)
+        return told
+
+    def wait(self, seconds: float) -> int:
+        """How it ended."""
+        self._process.join(seconds)
+        assert self._process.exitcode is not None, "it does not end"
+        return self._process.exitcode
+
+
+def _tell(arguments: list[str], environment: dict[str, str], folder: str, pipes: list[Connection]) -> None:
+    os.setsid()
+    for number, pipe in enumerate(pipes):
+        os.dup2(pipe.fileno(), number)
+        pipe.close()
+    sys.stdin = os.fdopen(0, closefd=False)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = arguments
+    main()
 
 
 class Story:
@@ -74,24 +124,27 @@ class Story:
             encoding="utf-8", check=False, timeout=180,
         )  # fmt: skip
 
+    def fork(self, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """The same as `run` of the story, in less time."""
+        telling = Telling(self.command(*more), self.environment(**environment), self.folder / "elsewhere")
+        told, errors = telling.communicate()
+        return subprocess.CompletedProcess([], telling.wait(0), told, errors)
+
     def tell(self, *more: str, **environment: str) -> list[str]:
         """Publish; what went wrong with the tracker, a line each."""
-        done = self.run(self.command(*more), **environment)
+        done = self.fork(*more, **environment)
         assert (done.returncode, done.stderr) == (0, ""), done.stderr
         assert not [line for line in done.stdout.splitlines() if "wandb:" in line]
         return [line.removeprefix("warning: ") for line in done.stdout.splitlines() if line.startswith("warning: ")]
 
-    def start(self, *more: str, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *more: str, **environment: str) -> Telling:
         """Begin to publish, a step at a time."""
-        return subprocess.Popen(
-            self.command("--slowly", *more), env=self.environment(**environment), cwd=self.folder / "elsewhere",
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+        return Telling(self.command("--slowly", *more), self.environment(**environment), self.folder / "elsewhere")
 
     def sync(self, *more: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """`hub-publisher sync`, or for a story without a Hub what it does for the runs."""
         if self.hub is None:
-            return self.run(self.command("--sync", *more), **environment)
+            return self.fork("--sync", *more, **environment)
         flags = ["--runs-dir", str(self.config.runs_dir), "--hub-dir", str(self.config.hub_dir), *more]
         return self.run([sys.executable, "-m", "hub_publisher", "sync", "tide_clerk", *flags], **environment)
 
@@ -107,38 +160,25 @@ def together(folder: Path, **scenarios: Callable[[Story, WandbServer], None]) ->
         pool.map(play, scenarios, chunksize=1)
 
 
-def go_on_to(told: subprocess.Popen[str], name: str) -> None:
+def go_on_to(told: Telling, name: str) -> None:
     """Let a story go on until it says that it is at the step `name`."""
-    for line in _pipe(told.stdout):
+    for line in told.stdout:
         if line.strip() == name:
             return
-        _let_go(told)
+        told.stdin.write("\n")
     raise AssertionError(f"{name} was never reached")
 
 
-def end(told: subprocess.Popen[str]) -> list[str]:
+def end(told: Telling) -> list[str]:
     """Let a story go on to its end; the lines it says."""
     lines = []
-    _let_go(told)
-    for line in _pipe(told.stdout):
+    told.stdin.write("\n")
+    for line in told.stdout:
         lines.append(line.rstrip("\n"))
         if not line.startswith("warning"):
-            _let_go(told)
-    assert told.wait(60) == 0
-    _pipe(told.stdout).close()
-    _pipe(told.stdin).close()
+            told.stdin.write("\n")
+    assert told.communicate() == ("", "") and told.wait(0) == 0
     return lines
-
-
-def _let_go(told: subprocess.Popen[str]) -> None:
-    pipe = _pipe(told.stdin)
-    pipe.write("\n")
-    pipe.flush()
-
-
-def _pipe(pipe: IO[str] | None) -> IO[str]:
-    assert pipe is not None
-    return pipe
 
 
 def expected_history() -> list[dict[str, float]]:

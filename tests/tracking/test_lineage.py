@@ -12,7 +12,8 @@ from hub_publisher.errors import UsageError
 from hub_publisher.records import Curation, Output, Post, Receipt, Timeline
 from hub_publisher.system.files import write_record
 from hub_publisher.tracking import reports
-from hub_publisher.tracking.records import Tracking
+from hub_publisher.tracking.records import TrackedRun, Tracking
+from hub_publisher.tracking.run import LedgerRun
 from tests.helpers import TESTS, card_records
 from tests.helpers.tracked_story import COMMIT, HUGGING_FACE
 from tests.helpers.tracking import KEY, Story, quiet_config, together
@@ -33,20 +34,26 @@ def test_nothing_about_person_or_machine_is_sent_or_written(tmp_path: Path) -> N
     words = ["--planted-flag", "--hub-token-planted", "--talkative"]
     folder = tmp_path / "planted-home" / "work"
     written: dict[Path, bytes] = {}
+
+    def tell(story: Story, *flags: str, **more: str) -> None:
+        """Started as a person would: the words stand in the arguments of the process."""
+        done = story.run(story.command(*flags), **more)
+        assert (done.returncode, done.stderr) == (0, "") and "warning" not in done.stdout
+
     sent: dict[str, list[bytes]] = {}
 
     def online(story: Story, server: WandbServer) -> None:
-        assert story.tell(*words, **secrets) == []
+        tell(story, *words, **secrets)
         written.update(everything_under(story.config.run_dir))
         sent["online"] = server.sent
 
     def offline(story: Story, server: WandbServer) -> None:
         story.server = None
-        assert story.tell(*words, "--dataset_artifact=none", **secrets) == []
+        tell(story, *words, "--dataset_artifact=none", **secrets)
         written.update(everything_under(story.config.run_dir))
         assert not (story.config.run_dir / "wandb").exists() and not (story.config.run_dir / "artifacts").exists()
         story.server = server
-        assert story.sync(*words, **secrets).returncode == 0
+        tell(story, "--sync", *words, **secrets)
         written.update(everything_under(story.config.run_dir))
         sent["offline"] = server.sent
         datasets_sent = [server.artifact(f"tide_clerk-{name}-dataset") for name in ("raw", "train")]
@@ -195,6 +202,27 @@ def test_other_posts_make_another_train_run(config: Config) -> None:
         assert now is not None
         ids.append(now.runs["train"].run_id)
     assert ids[0] != ids[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "inputs", "is_known"),
+    [
+        ("http://x", {"lampkeeper_bot-train-dataset": "v1", "HuggingFaceTB-SmolLM2-135M": "v0"}, True),
+        ("http://x", {"lampkeeper_bot-train-dataset": "v0", "HuggingFaceTB-SmolLM2-135M": "v0"}, False),
+        ("http://x", {"lampkeeper_bot-train-dataset": "v1"}, False),
+        ("http://x", {"HuggingFaceTB-SmolLM2-135M": "v0"}, False),
+        (None, {"lampkeeper_bot-train-dataset": "v1", "HuggingFaceTB-SmolLM2-135M": "v0"}, False),
+    ],
+)
+def test_inputs_are_known_when_all_are_named_as_they_are_now(
+    config: Config, url: str | None, inputs: dict[str, str], is_known: bool
+) -> None:
+    runs = {
+        "preprocess": TrackedRun(run_id="p", url="http://y", artifacts={"lampkeeper_bot-train-dataset": "v1"}),
+        "train": TrackedRun(run_id="t", url=url, inputs=inputs),
+    }
+    with LedgerRun(config, Tracking(mode="online", reason="", project="p", runs=runs), "train") as run:
+        assert run.has(reports.inputs(config, card_records.base_model())) == is_known
 
 
 def test_settings_show_no_path(config: Config, tmp_path: Path) -> None:

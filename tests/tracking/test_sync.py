@@ -13,14 +13,16 @@ from pathlib import Path
 import pytest
 from huggingface_hub import HfApi
 
-from hub_publisher.errors import CardError, HubError
+from hub_publisher import tracking
+from hub_publisher.errors import CardError, HubError, PublisherError
 from hub_publisher.localhub import LocalHub
-from hub_publisher.pipeline.sync import link
+from hub_publisher.pipeline.publish import alone
+from hub_publisher.pipeline.sync import link, sync
 from hub_publisher.records import Receipt
 from hub_publisher.system.files import write_record
 from tests.helpers import card_records
 from tests.helpers.published_cards import PublishedCard
-from tests.helpers.tracking import KEY, Story, assert_whole, together
+from tests.helpers.tracking import BASE, KEY, Story, assert_whole, expected_history, history, together
 from tests.helpers.wandb_server import WandbServer
 
 AGAIN = "What is there stays there; go on later with: hub-publisher sync tide_clerk\n"
@@ -146,6 +148,21 @@ def test_interrupted_by_its_server_or_killed_it_goes_on(tmp_path: Path, offline:
     )
 
 
+def test_a_publication_that_never_came_to_its_end(tmp_path: Path, offline: Path, server: WandbServer) -> None:
+    """Its curve and its inputs are uploaded; nothing is said to be published."""
+    story = moved(offline, tmp_path, server)
+    for name in ("evaluation.json", "receipt.json"):
+        (story.config.run_dir / name).unlink()
+    assert story.sync().returncode == 0
+    assert history(server) == expected_history()
+    assert {name for run, name in server.uses if run == server.run("train").name} == {
+        "tide_clerk-train-dataset:v0", f"{BASE}:v0"
+    }  # fmt: skip
+    assert story.tracking.runs["train"].recorded is None
+    left = tracking.remainder(story.config)
+    assert left and left.startswith("Weights & Biases has only a part of this; ")
+
+
 def test_without_a_key_or_a_run_it_says_what_to_do(tmp_path: Path, offline: Path) -> None:
     story = moved(offline, tmp_path, None)
     done = story.sync()
@@ -159,9 +176,43 @@ def test_without_a_key_or_a_run_it_says_what_to_do(tmp_path: Path, offline: Path
     )
 
 
-def test_linking_changes_the_links_and_nothing_else(tmp_path: Path, hub: LocalHub) -> None:
-    published = PublishedCard(hub, tmp_path, "linked")
-    published.push(tracking=None)
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory, hub: LocalHub) -> PublishedCard:
+    """A card that names no runs. The tests leave it so, but for the last."""
+    card = PublishedCard(hub, tmp_path_factory.mktemp("published"), "linked")
+    card.push(tracking=None)
+    return card
+
+
+def test_a_card_of_other_templates_is_left_alone(tmp_path: Path, published: PublishedCard) -> None:
+    template = tmp_path / "mine.jinja"
+    template.write_text("# Mine\n")
+    with pytest.raises(CardError) as error:
+        link(replace(published.config, template=template), card_records.tracking())
+    assert error.value.message == "The card of huggingtweets/linked was made with other templates than these."
+    assert error.value.remedy == (
+        "Name them with --template, or take these first: hub-publisher card --refresh huggingtweets/linked"
+    )
+    assert len(published.commits()) == 1
+
+
+def test_a_card_in_a_pull_request_waits(published: PublishedCard) -> None:
+    path = published.config.run_dir / "receipt.json"
+    receipt = Receipt.model_validate_json(path.read_bytes())
+    write_record(path, receipt.model_copy(update={"pull_request": 7}))
+    lines: list[str] = []
+    link(published.config, card_records.tracking(), lines.append)
+    write_record(path, receipt)
+    assert lines == ["card        waits in pull request 7; publish again with --create-pr to link the runs"]
+    assert len(published.commits()) == 1
+
+
+def test_an_edited_card_stops_the_link_until_the_edit_is_gone(published: PublishedCard) -> None:
+    """Then the links change, and nothing else."""
+    published.edit("## Limitations and bias", "## Limitations, and bias too")
+    with pytest.raises(HubError, match="was edited inside what hub_publisher writes; nothing was published"):
+        link(published.config, card_records.tracking())
+    published.edit("## Limitations, and bias too", "## Limitations and bias")
     published.write("README.md", published.read() + "\nA word of mine.\n")
     before = published.read()
     lines: list[str] = []
@@ -177,39 +228,12 @@ def test_linking_changes_the_links_and_nothing_else(tmp_path: Path, hub: LocalHu
     assert published.commits()[0] == "Link the Weights & Biases runs"
 
 
-def test_a_card_of_other_templates_is_left_alone(tmp_path: Path, hub: LocalHub) -> None:
-    published = PublishedCard(hub, tmp_path, "templated")
-    published.push(tracking=None)
-    template = tmp_path / "mine.jinja"
-    template.write_text("# Mine\n")
-    with pytest.raises(CardError) as error:
-        link(replace(published.config, template=template), card_records.tracking())
-    assert error.value.message == "The card of huggingtweets/templated was made with other templates than these."
-    assert error.value.remedy == (
-        "Name them with --template, or take these first: hub-publisher card --refresh huggingtweets/templated"
-    )
-    assert len(published.commits()) == 1
-
-
-def test_a_card_in_a_pull_request_waits(tmp_path: Path, hub: LocalHub) -> None:
-    published = PublishedCard(hub, tmp_path, "waiting")
-    receipt = published.push(tracking=None)
-    write_record(published.config.run_dir / "receipt.json", receipt.model_copy(update={"pull_request": 7}))
-    lines: list[str] = []
-    link(published.config, card_records.tracking(), lines.append)
-    assert lines == ["card        waits in pull request 7; publish again with --create-pr to link the runs"]
-    assert len(published.commits()) == 1
-
-
-def test_an_edited_card_stops_the_link(tmp_path: Path, hub: LocalHub) -> None:
-    published = PublishedCard(hub, tmp_path, "edited")
-    published.push(tracking=None)
-    published.edit("## Limitations and bias", "## Limitations, and bias too")
-    with pytest.raises(HubError, match="was edited inside what hub_publisher writes; nothing was published"):
-        link(published.config, card_records.tracking())
-    published.edit("## Limitations, and bias too", "## Limitations and bias")
-    link(published.config, card_records.tracking())
-    assert published.commits()[0] == "Link the Weights & Biases runs"
+def test_one_process_at_a_time(offline: Path, tmp_path: Path) -> None:
+    config = moved(offline, tmp_path, None).config
+    with alone(config), pytest.raises(PublisherError, match=r"^Another process is working on"):
+        sync(config)
+    with pytest.raises(PublisherError, match=r"^There is no "):
+        sync(replace(config, runs_dir=tmp_path / "elsewhere"))
 
 
 def test_a_card_that_cannot_be_linked_is_an_error_but_the_runs_are_there(

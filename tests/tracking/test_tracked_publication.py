@@ -90,7 +90,7 @@ def test_online_killed_and_resumed_then_offline_and_uploaded_from_a_copy(tmp_pat
 
 
 def publish_killed_and_resumed(folder: Path, server: WandbServer) -> Publication:
-    """Killed while it trains, and while another process tries the same; then published to the end."""
+    """Killed while it trains, then published to the end."""
     folder.mkdir()
     publication = Publication(folder, server).prepare()
     child = subprocess.Popen(publication.publish_command(), env=publication.environment, start_new_session=True,
@@ -99,9 +99,6 @@ def publish_killed_and_resumed(folder: Path, server: WandbServer) -> Publication
     while not log.exists() or len(log.read_bytes().splitlines()) < 3:
         assert child.poll() is None
         time.sleep(0.05)
-    os.killpg(child.pid, signal.SIGSTOP)  # it gets no further than its training while the other one starts
-    second = publication.run(publication.publish_command())
-    assert second.returncode == 1 and "Another process is working on" in second.stderr
     os.killpg(child.pid, signal.SIGKILL)
     child.wait()
     done = publication.run(publication.publish_command())
@@ -150,7 +147,7 @@ def assert_whole(publication: Publication, server: WandbServer) -> None:
 
 def track_again_offline(publication: Publication) -> Publication:
     """The same records, tracked again by somebody without a login, as the pipeline does when all is up to date."""
-    shutil.rmtree(publication.run_dir / "wandb")
+    assert not (publication.run_dir / "wandb").exists()
     (publication.run_dir / "tracking.json").unlink()
     config = Config(handle="keeper", runs_dir=publication.folder / "runs", wandb="offline")
     header = read_record(config.run_dir / "timeline.json", Timeline)

@@ -115,6 +115,8 @@ class TestDecide:
         assert rehearsed.mode == "disabled" and tracking.current(config) == first
         assert tracking.decide(config).mode == "disabled"
         assert tracking.current(config) == rehearsed
+        monkeypatch.setenv("WANDB_PROJECT", "another")
+        assert tracking.decide(config).project == "another"
 
     def test_no_prompt_on_a_terminal(self, story: Story) -> None:
         main, terminal = pty.openpty()
@@ -145,6 +147,9 @@ class TestRuns:
             assert not run.start()
             run.say(Report(summary={"tuned/perplexity": 30.5}, contents="all"))
         after = tracking.current(config)
+        assert tracking.remainder(config) == (
+            "Weights & Biases has nothing of this; to upload it: hub-publisher sync lampkeeper_bot"
+        )
         assert after is not None and run.warnings == [] and run.url is None
         assert after.runs == {"train": recorded} and recorded.recorded is None
         assert [path.name for path in config.run_dir.iterdir()] == ["tracking.json"]
@@ -169,7 +174,7 @@ class TestRuns:
         with tracking.open_run(quiet, decided, "train", {}) as run:
             assert not run.start() and run.has(REPORT)
             run.say(REPORT)
-        assert run.url is None and run.warnings == []
+        assert run.url is None and run.warnings == [] and tracking.remainder(quiet) is None
         assert [path.name for path in quiet.run_dir.iterdir()] == ["tracking.json"]
 
     def test_wandb_dying_is_a_warning_and_the_next_publication_says_the_rest(self, story: Story) -> None:
@@ -198,6 +203,8 @@ class TestRuns:
                 assert len(run.warnings) == num_warnings
                 assert all("starting the run failed: " in line for line in run.warnings)
             assert server.run("train").history == [{"train/loss": 1.0, "train/global_step": 1}]
+        assert not [child for child in psutil.Process().children() if child.name().startswith("wandb-core")]
+        assert [path.name for path in config.run_dir.iterdir()] == ["tracking.json"]
 
 
 def log_in(monkeypatch: pytest.MonkeyPatch, server: WandbServer) -> None:
