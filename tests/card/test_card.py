@@ -220,7 +220,10 @@ def test_the_rows_of_the_table_add_up(arguments: tuple[Any, ...]) -> None:
 def test_a_model_that_is_no_better_says_so(arguments: tuple[Any, ...]) -> None:
     page = page_of(arguments, evaluation=card_records.evaluation(tuned=card_records.metrics(5.2)))
     assert "Fine-tuning did not lower the perplexity of posts it had not seen: 151 before, 181 after." in page
+    assert "| Loss (nats per token) | 5.020 (4.910 to 5.140) | 5.200 (5.090 to 5.320) | \\+3.6 % |" in page
     assert "the training did not help" in page
+    page = page_of(arguments, evaluation=card_records.evaluation(tuned=card_records.metrics(5.02)))
+    assert "Fine-tuning did not lower" in page and "the training did not help" in page
 
 
 def test_every_python_block_compiles_and_names_the_repository(arguments: tuple[Any, ...]) -> None:
