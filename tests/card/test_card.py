@@ -114,6 +114,9 @@ def test_its_state_covers_where_it_goes_and_what_tracks_it(arguments: tuple[Any,
 def test_links_to_tracked_runs_are_there_or_not_at_all(arguments: tuple[Any, ...]) -> None:
     assert f"[train run]({card_records.TRAIN_LINK})" in page_of(arguments)
     run = arguments[6].runs["train"].model_copy(update={"url": None, "directory": "wandb/offline-run-1"})
+    mixed = arguments[6].model_copy(update={"runs": {**arguments[6].runs, "train": run}})
+    page = page_of(arguments, tracking=mixed)
+    assert "- [preprocess run](" in page and "train run" not in page
     offline = arguments[6].model_copy(update={"mode": "offline", "runs": {"train": run}})
     for tracking in (offline, None):
         page = page_of(arguments, tracking=tracking)
