@@ -114,6 +114,9 @@ def test_its_state_covers_where_it_goes_and_what_tracks_it(arguments: tuple[Any,
 def test_links_to_tracked_runs_are_there_or_not_at_all(arguments: tuple[Any, ...]) -> None:
     assert f"[train run]({card_records.TRAIN_LINK})" in page_of(arguments)
     run = arguments[6].runs["train"].model_copy(update={"url": None, "directory": "wandb/offline-run-1"})
+    mixed = arguments[6].model_copy(update={"runs": {**arguments[6].runs, "train": run}})
+    page = page_of(arguments, tracking=mixed)
+    assert "- [preprocess run](" in page and "train run" not in page
     offline = arguments[6].model_copy(update={"mode": "offline", "runs": {"train": run}})
     for tracking in (offline, None):
         page = page_of(arguments, tracking=tracking)
@@ -220,7 +223,10 @@ def test_the_rows_of_the_table_add_up(arguments: tuple[Any, ...]) -> None:
 def test_a_model_that_is_no_better_says_so(arguments: tuple[Any, ...]) -> None:
     page = page_of(arguments, evaluation=card_records.evaluation(tuned=card_records.metrics(5.2)))
     assert "Fine-tuning did not lower the perplexity of posts it had not seen: 151 before, 181 after." in page
+    assert "| Loss (nats per token) | 5.020 (4.910 to 5.140) | 5.200 (5.090 to 5.320) | \\+3.6 % |" in page
     assert "the training did not help" in page
+    page = page_of(arguments, evaluation=card_records.evaluation(tuned=card_records.metrics(5.02)))
+    assert "Fine-tuning did not lower" in page and "the training did not help" in page
 
 
 def test_every_python_block_compiles_and_names_the_repository(arguments: tuple[Any, ...]) -> None:

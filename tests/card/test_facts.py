@@ -112,6 +112,7 @@ def test_energy_is_shown_where_it_was_measured(arguments: tuple[Any, ...]) -> No
     assert "| Precision | bf16 autocast |\n" in page
     assert "| Energy | 2,000 Wh (Intel RAPL (package-0)) |\n" in page
     assert "CO2 equivalent" not in page
+    assert "| Energy | 0 Wh (RAPL) |\n" in with_training(arguments, energy_joules=0.0, energy_source="RAPL")
     stated = page_of(arguments, training=measured, config=replace(arguments[0], grid_intensity=50.0))
     assert "| CO2 equivalent | 100 g at 50.0 g/kWh, the publisher's figure |\n" in stated
 
