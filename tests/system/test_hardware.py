@@ -7,7 +7,7 @@ import pytest
 
 from hub_publisher.config import Config
 from hub_publisher.finetune import launch_command
-from hub_publisher.system.hardware import num_cpus, num_threads
+from hub_publisher.system.hardware import multiplies_bfloat16, num_cpus, num_threads
 from hub_publisher.system.isolated_process import run_python
 
 PRINT_ENVIRONMENT = "import json, os; print(json.dumps(dict(os.environ)))"
@@ -30,11 +30,13 @@ def test_otherwise_the_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch, sai
     assert num_threads(num_cpus()) == num_threads(1000) == 1
 
 
-def test_training_processes_take_as_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_processes_take_as_many_and_compute_as_the_hardware_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     for num_processes in (1, 2):
-        _, environment = launch_command(Config(handle="x", num_processes=num_processes))
+        command, environment = launch_command(Config(handle="x", num_processes=num_processes))
         assert environment["OMP_NUM_THREADS"] == "7"
+        assert environment["ACCELERATE_MIXED_PRECISION"] == ("bf16" if multiplies_bfloat16() else "no")
+        assert ("torch.distributed.run" in command) == (num_processes == 2)
 
 
 def test_a_reader_knows_how_many_and_little_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
