@@ -36,11 +36,13 @@ def test_every_metric_once_also_after_a_training_that_was_killed(tmp_path: Path)
     config.run_dir.mkdir()
     log, lines = config.run_dir / "training-log.jsonl", log_lines()
     tracking.check_others(config)
+    stale = config.run_dir / "trackers" / "tensorboard" / "stale"
     for num_lines in (10, len(lines)):
         warnings: list[str] = []
         with tracking.follow_elsewhere(config, SETTINGS, log, warnings):
             log.write_bytes(b"".join(lines[:num_lines]))
-        assert warnings == []
+        assert warnings == [] and not stale.exists()
+        stale.write_text("of a training that was killed")
     assert scalars(config, "train/loss") == [(step, 4.0) for step in range(1, 31)]
     assert scalars(config, "eval/loss") == [(0, 5.0), (30, 4.5)]
     assert not scalars(config, "_timestamp")

@@ -118,6 +118,10 @@ def test_interrupted_by_its_server_or_killed_it_goes_on(tmp_path: Path, offline:
         assert done.returncode == 1
         assert done.stderr.startswith("Nothing more can be sent to Weights & Biases: ")
         assert done.stderr.endswith(AGAIN)
+        begun = [run for run in story.tracking.runs.values() if run.url]
+        assert begun and all(
+            version == "v0" for run in begun for version in [*run.inputs.values(), *run.artifacts.values()]
+        )
         server.start()
         go_on(story, server)
 

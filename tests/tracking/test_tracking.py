@@ -89,7 +89,7 @@ class TestDecide:
         assert story.tracking.reason.startswith("its server did not confirm the API key (")
         assert story.tracking.runs["train"].inputs
         assert key not in story.tracking.model_dump_json() + done.stderr + done.stdout
-        assert seconds < 20  # five where nothing else runs
+        assert seconds < 30  # five where nothing else runs
 
     def test_online_and_the_server_is_down(self, story: Story) -> None:
         done = story.run(story.command("--wandb=online"), WANDB_BASE_URL=unused_url(), WANDB_API_KEY=KEY)
