@@ -155,6 +155,8 @@ def test_names_without_anything_to_see_fall_back() -> None:
 def test_shortening_leaves_no_mark_without_its_letter() -> None:
     assert escape.shorten("abcdef", 4) == "abc…"
     assert escape.shorten("ae\u0301bcd", 3) == "ae…"
+    assert escape.shorten("ae\u0301bcd", 4) == "ae…"
+    assert escape.shorten("a bcd", 3) == "a…"
     assert escape.shorten("abc", 3) == "abc"
 
 

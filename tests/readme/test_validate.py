@@ -113,3 +113,8 @@ def test_ids_of_the_hub() -> None:
     assert [code for code in ("en", "fil", "quy", "code", "qht", "und", "xx", "EN") if is_language(code)] == [
         "en", "fil", "quy", "code"
     ]  # fmt: skip
+
+
+def test_a_fault_shows_no_more_than_the_beginning_of_a_value() -> None:
+    (problem,) = find_problems({"license_link": "x" * 10_000})
+    assert problem.fault.startswith("'xxx") and len(problem.fault) < 80
