@@ -21,7 +21,7 @@ from hub_publisher.sources.x_records import Owner, is_to_other, links_of
 from hub_publisher.text.characters import well_formed
 
 NAME = "files"
-VERSION = 1  # raise it when the same file gives other posts than before
+VERSION = 2  # raise it when the same file gives other posts than before
 
 # What a column holds -> the names it goes by, in the order they are asked; their case does not matter.
 _COLUMNS = {

@@ -140,6 +140,11 @@ def test_json_in_blocks_of_any_size_gives_the_same_values(values, size, by_line)
         assert list(JsonStream(blocks, "a.json").values()) == values
 
 
+def test_lines_are_counted_over_all_blocks():
+    with patch.object(json_stream, "_MIN_FILL", 1), pytest.raises(SourceError, match=r"Line 3 of a\.json is not JSON"):
+        list(JsonStream(["[1,\n", "2,\n", "{oops}]"], "a.json").values())
+
+
 def test_what_is_no_json_is_told_before_the_rest_is_read():
     blocks = iter(["1\n{oops}" + " " * json_stream._MIN_FILL, "never read"])
     with pytest.raises(SourceError, match="Line 2 of"):
