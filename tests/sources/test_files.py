@@ -243,6 +243,7 @@ def test_a_csv_without_text_lists_its_columns(tmp_path):
         ("a.txt", "\n\n", "a.txt holds no posts."),
         ("a.json", "[]", "a.json holds no posts."),
         ("a.json", '[{"text": "cut', "a.json ends in the middle."),
+        ("a.json", '[{"text": "whole"},', "a.json ends in the middle."),
         ("a.json", '[{"text": nothing}]', "Line 1 of a.json is not JSON: Expecting value."),
         ("a.json", "1" * 5000, "a.json holds a value that no export writes."),
         ("a.jsonl", '{"text": "One"}\n{"text" 2}\n{}', "Line 2 of a.jsonl is not JSON: Expecting ':' delimiter."),

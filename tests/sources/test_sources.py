@@ -79,6 +79,12 @@ def test_a_zip_may_have_folders_on_top(tmp_path, top):
     assert [post.text for post in fetch(config(tmp_path, archive)).posts] == ["One", "Two"]
 
 
+def test_of_two_archives_in_one_zip_the_topmost_is_read(tmp_path):
+    copy = {f"old/{name}": content for name, content in files([tweet(2, "Two")]).items()}
+    archive = as_zip(tmp_path / "a.zip", files([tweet(1, "One")]) | copy)
+    assert [post.text for post in fetch(config(tmp_path, archive)).posts] == ["One"]
+
+
 def test_parts_are_read_in_the_order_of_their_numbers(tmp_path):
     parts = {f"tweets_part{n}": js("tweets", [tweet(n, f"Part {n}")], n) for n in range(1, 12)}
     archive = as_zip(tmp_path / "a.zip", files([tweet(0, "Part 0")], **parts))
@@ -118,6 +124,7 @@ def test_the_layout_up_to_2018(tmp_path):
         (True, "2015-01-02T17:45:09+00:00")
     ]
     assert (timeline.display_name, timeline.bio) == ("Old Wick", "Lamps")
+    assert timeline.notes == ()
 
 
 @needs_data
