@@ -183,6 +183,11 @@ def test_texts_written_as_bytes_are_decoded_and_counted(tmp_path):
     assert timeline.notes == ("Texts that were written as Python bytes (b'...') and had to be decoded: 1.",)
 
 
+def test_missing_texts_and_fields_without_a_column(tmp_path):
+    assert texts_of(tmp_path, "a.csv", "id,text\n1,One,more\n2\n") == ["One", ""]
+    assert texts_of(tmp_path, "a.json", '[{"text": NaN}, {"text": null}, {"text": 7}]') == ["", "", "7"]
+
+
 def test_a_named_column_wins(tmp_path):
     content = "text,Notes\nheadline,my words\n"
     assert texts_of(tmp_path, "a.csv", content, text_column="notes") == ["my words"]

@@ -66,6 +66,9 @@ def test_a_folders_fingerprint_follows_what_is_read_of_it_only(tmp_path):
     before = state(config(tmp_path, folder))
     (folder / "data" / "direct-messages.js").write_text("changed")
     assert state(config(tmp_path, folder)) == before
+    (folder / "data" / "twitter-circle-tweet.js").rename(folder / "data" / "deleted-tweets.js")
+    assert state(config(tmp_path, folder)) != before
+    (folder / "data" / "deleted-tweets.js").rename(folder / "data" / "twitter-circle-tweet.js")
     (folder / "data" / "tweets-part1.js").write_text(js("tweets", [tweet(2, "Sun")], 1))
     assert state(config(tmp_path, folder)) != before
 
