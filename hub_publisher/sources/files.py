@@ -133,7 +133,7 @@ class _Table:
 
     def _choose(self, names: Iterable[str]) -> list[str]:
         """Find the columns by name; the list of those that are read."""
-        by_name = {name.strip().lower(): name for name in reversed([*names])}
+        by_name = {name.strip().lower(): name for name in names}
         named = self._config.text_column
         wanted = _COLUMNS | ({"text": (named.strip().lower(),)} if named else {})
         self._columns = {

@@ -83,6 +83,7 @@ def test_the_column_decides_whether_the_day_comes_first(tmp_path):
     posts = timeline_of(tmp_path, "a.csv", "text,date\na,05/10/2017\nb,23/10/2017\n").posts
     assert [post.created_at.date().isoformat() for post in posts] == ["2017-10-05", "2017-10-23"]
     assert not is_day_first(["05/10/2017", "10/23/2017"])
+    assert not is_day_first(["23/10/2017", "10/23/2017"])
 
 
 @settings(deadline=None)

@@ -102,7 +102,7 @@ def test_cut_posts_of_the_older_api_are_marked(tmp_path):
         ("a.csv", '\ufeffid;text\r\n1;One, two\r\n2;"Three\nfour"\r\n'),
         ("a.csv", '"likes, shares, views";text\n1;One, two\n2;"Three\nfour"\n'),
         ("a.tsv", 'id\ttext\n1\tOne, two\n2\t"Three\nfour"\n'),
-        ("a.csv", 'TEXT\n"One, two"\n"Three\nfour"\n'),
+        ("a.csv", ' TEXT \n"One, two"\n"Three\nfour"\n'),
         ("a.json", '[{"text": "One, two"}, {"text": "Three\\nfour"}]'),
         ("a.json", '["One, two", "Three\\nfour"]'),
         ("a.json", '{"data": [{"full_text": "One, two", "text": "One"}, {"full_text": "Three\\nfour"}]}'),
@@ -158,6 +158,19 @@ def test_what_a_row_says(tmp_path):
     assert [(post.text, post.is_truncated) for post in posts[2:4]] == [("Cut no more", False), ("Really cut", True)]
     assert posts[4].links == ("t.co/a",)
     assert [post.is_reply for post in posts[5:]] == [True, False, True, False]
+
+
+def test_who_is_answered(tmp_path):
+    rows = [
+        {"text": "Yes", "referenced_tweets": [{"type": "quoted"}, {"type": "replied_to"}]},
+        {"text": "Yes", "referenced_tweets": [{"type": "quoted"}]},
+        {"text": "Part two", "author_id": "7", "in_reply_to_user_id": "7"},
+        {"text": "Part two", "user": {"id_str": "7"}, "in_reply_to_user_id": 7},
+        {"text": "Yes", "author_id": "7", "in_reply_to_user_id": "8"},
+        {"text": "Nobody", "in_reply_to_user_id": "nan"},
+    ]
+    posts = timeline_of(tmp_path, "a.json", json.dumps(rows)).posts
+    assert [post.is_reply for post in posts] == [True, False, False, False, True, False]
 
 
 def test_where_replies_are_not_told_an_opening_name_tells_them(tmp_path):
