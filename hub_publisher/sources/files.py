@@ -21,7 +21,7 @@ from hub_publisher.sources.x_records import Owner, is_to_other, links_of
 from hub_publisher.text.characters import well_formed
 
 NAME = "files"
-VERSION = 1  # raise it when the same file gives other posts than before
+VERSION = 2  # raise it when the same file gives other posts than before
 
 # What a column holds -> the names it goes by, in the order they are asked; their case does not matter.
 _COLUMNS = {
@@ -133,7 +133,7 @@ class _Table:
 
     def _choose(self, names: Iterable[str]) -> list[str]:
         """Find the columns by name; the list of those that are read."""
-        by_name = {name.strip().lower(): name for name in reversed([*names])}
+        by_name = {name.strip().lower(): name for name in names}
         named = self._config.text_column
         wanted = _COLUMNS | ({"text": (named.strip().lower(),)} if named else {})
         self._columns = {

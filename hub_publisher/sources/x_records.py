@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from hub_publisher.records import Post
@@ -17,7 +16,6 @@ _CUT_MARK = re.compile(r"…\s*(?:https?://\S*)?\s*$")
 _LEADING_MENTIONS = re.compile(r"\s*(?:@\w{1,15}\s+)+")
 _LINK = re.compile(r"https?://\S+")
 _REPLY = [f"in_reply_to_{what}" for what in ("user_id_str", "user_id", "screen_name", "status_id_str", "status_id")]
-_STATUS_LINK = re.compile(r"https?://(?:twitter|x)\.com/i/web/status/\d+")
 # What is left of a cut post is long; a few equal words in the same second do not make two posts one.
 _MIN_STEM = 20
 
@@ -37,22 +35,22 @@ class Notes:
     """The full texts of long posts, indexed by second: a note carries no id of the post it belongs to."""
 
     def __init__(self, records: Iterable[Any]) -> None:
-        self._by_second: dict[int, list[tuple[float, str, list[str]]]] = defaultdict(list)
+        self._by_second: dict[int, list[tuple[str, list[str]]]] = defaultdict(list)
         for record in records:
             note = inner(record, "noteTweet")
             core = inner(note, "core")
             moment, text = parse_date(note.get("createdAt")), core.get("text")
             if moment and isinstance(text, str):
                 links = strings(core.get("urls"), "shortUrl") + strings(core.get("urls"), "url")
-                self._by_second[int(moment.timestamp())].append((moment.timestamp(), well_formed(text), links))
+                self._by_second[int(moment.timestamp())].append((well_formed(text), links))
 
     def full_text(self, text: str, created_at: datetime | None) -> tuple[str, list[str]] | None:
-        """The note that begins as the cut `text` does, posted less than a second apart, and its links."""
+        """The note that begins as the cut `text` does, of the same second or the one before, and its links."""
         if created_at is None or not self._by_second or "…" not in text:
             return None
-        stem, moment = _comparable(_CUT_MARK.sub("", text)), created_at.timestamp()
-        for noted_at, note, links in chain(*(self._by_second.get(int(moment) + step, ()) for step in (-1, 0, 1))):
-            if abs(noted_at - moment) < 1 and len(stem) >= _MIN_STEM and _comparable(note).startswith(stem):
+        stem, second = _comparable(_CUT_MARK.sub("", text)), int(created_at.timestamp())
+        for note, links in self._by_second.get(second, []) + self._by_second.get(second - 1, []):
+            if len(stem) >= _MIN_STEM and _comparable(note).startswith(stem):
                 return note, links
         return None
 
@@ -64,7 +62,7 @@ def to_post(record: Any, owner: Owner, notes: Notes) -> Post:
     created_at = parse_date(tweet.get("created_at"))
     links = links_of(tweet)
     is_repost = bool(REPOST.match(text) or tweet.get("retweeted_status"))
-    is_cut = not is_repost and (_reads_on(tweet) or looks_cut(text))
+    is_cut = not is_repost and looks_cut(text)
     if not is_repost and (full := notes.full_text(text, created_at)):
         (text, note_links), is_cut = full, False
         links += note_links
@@ -95,18 +93,10 @@ def edit_ids(record: Any) -> list[str]:
 
 def links_of(tweet: dict[str, Any]) -> list[str]:
     """The links that X lists beside the text, in the places where its archive and the versions of its API put them."""
-    listed = [
-        inner(holder, "entities") for holder in (tweet, inner(tweet, "extended_tweet"), inner(tweet, "note_tweet"))
-    ]
-    listed.append(inner(tweet, "extended_entities"))
+    holders = (tweet, inner(tweet, "extended_tweet"), inner(tweet, "note_tweet"))
+    listed = [entities for holder in holders if (entities := inner(holder, "entities"))]
     links = [url for entities in listed for kind in ("urls", "media") for url in strings(entities.get(kind), "url")]
     return [well_formed(link) for link in links]
-
-
-def _reads_on(tweet: dict[str, Any]) -> bool:
-    """Whether the last link is X's own, which leads from a cut post to the whole."""
-    links = strings(inner(tweet, "entities").get("urls"), "expanded_url")
-    return bool(links and _STATUS_LINK.fullmatch(links[-1]) and "…" in str(tweet.get("full_text"))[-40:])
 
 
 def is_to_other(reply: dict[str, Any], text: str, owner: Owner) -> bool:

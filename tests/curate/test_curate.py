@@ -17,6 +17,7 @@ from hub_publisher.errors import SourceError
 from hub_publisher.records import KeptPost, Post, Timeline
 from hub_publisher.sources import fetch
 from hub_publisher.system.files import read_jsonl, sha256_of
+from hub_publisher.text import languages
 from tests.helpers import SHARED
 
 DATA = SHARED
@@ -169,7 +170,8 @@ def test_no_post_and_one_post_are_refused_whatever_the_limit(tmp_path, count):
         ({"archive": "x_archive/nasa_derived_x_archive.zip"}, 3245, 873),
     ],
 )
-def test_the_golden_numbers_in_the_rows(tmp_path, source, downloaded, reposts):
+def test_the_golden_numbers_in_the_rows(tmp_path, monkeypatch, source, downloaded, reposts):
+    monkeypatch.setattr(languages, "MAX_SAMPLED", 20)
     (option, name), *_ = source.items()
     config = Config(handle="somebody", runs_dir=tmp_path, **{option: DATA / name})
     account = curate(config, fetch(config)).accounts[0]

@@ -159,7 +159,7 @@ ANY_POSTS = st.lists(
         is_reply=st.booleans(),
         is_truncated=st.booleans(),
     ),
-    max_size=30,
+    max_size=15,
 )
 
 

@@ -83,6 +83,7 @@ def test_the_column_decides_whether_the_day_comes_first(tmp_path):
     posts = timeline_of(tmp_path, "a.csv", "text,date\na,05/10/2017\nb,23/10/2017\n").posts
     assert [post.created_at.date().isoformat() for post in posts] == ["2017-10-05", "2017-10-23"]
     assert not is_day_first(["05/10/2017", "10/23/2017"])
+    assert not is_day_first(["23/10/2017", "10/23/2017"])
 
 
 @settings(deadline=None)
@@ -138,6 +139,11 @@ def test_json_in_blocks_of_any_size_gives_the_same_values(values, size, by_line)
     blocks = [text[i : i + size] for i in range(0, len(text), size)]
     with patch.object(json_stream, "_MIN_FILL", 1):
         assert list(JsonStream(blocks, "a.json").values()) == values
+
+
+def test_lines_are_counted_over_all_blocks():
+    with patch.object(json_stream, "_MIN_FILL", 1), pytest.raises(SourceError, match=r"Line 3 of a\.json is not JSON"):
+        list(JsonStream(["[1,\n", "2,\n", "{oops}]"], "a.json").values())
 
 
 def test_what_is_no_json_is_told_before_the_rest_is_read():

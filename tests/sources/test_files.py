@@ -102,7 +102,7 @@ def test_cut_posts_of_the_older_api_are_marked(tmp_path):
         ("a.csv", '\ufeffid;text\r\n1;One, two\r\n2;"Three\nfour"\r\n'),
         ("a.csv", '"likes, shares, views";text\n1;One, two\n2;"Three\nfour"\n'),
         ("a.tsv", 'id\ttext\n1\tOne, two\n2\t"Three\nfour"\n'),
-        ("a.csv", 'TEXT\n"One, two"\n"Three\nfour"\n'),
+        ("a.csv", ' TEXT \n"One, two"\n"Three\nfour"\n'),
         ("a.json", '[{"text": "One, two"}, {"text": "Three\\nfour"}]'),
         ("a.json", '["One, two", "Three\\nfour"]'),
         ("a.json", '{"data": [{"full_text": "One, two", "text": "One"}, {"full_text": "Three\\nfour"}]}'),
@@ -160,6 +160,19 @@ def test_what_a_row_says(tmp_path):
     assert [post.is_reply for post in posts[5:]] == [True, False, True, False]
 
 
+def test_who_is_answered(tmp_path):
+    rows = [
+        {"text": "Yes", "referenced_tweets": [{"type": "quoted"}, {"type": "replied_to"}]},
+        {"text": "Yes", "referenced_tweets": [{"type": "quoted"}]},
+        {"text": "Part two", "author_id": "7", "in_reply_to_user_id": "7"},
+        {"text": "Part two", "user": {"id_str": "7"}, "in_reply_to_user_id": 7},
+        {"text": "Yes", "author_id": "7", "in_reply_to_user_id": "8"},
+        {"text": "Nobody", "in_reply_to_user_id": "nan"},
+    ]
+    posts = timeline_of(tmp_path, "a.json", json.dumps(rows)).posts
+    assert [post.is_reply for post in posts] == [True, False, False, False, True, False]
+
+
 def test_where_replies_are_not_told_an_opening_name_tells_them(tmp_path):
     posts = timeline_of(tmp_path, "a.csv", "text\n@gull hi\n.@gull is a bird\n").posts
     assert [post.is_reply for post in posts] == [True, False]
@@ -181,6 +194,11 @@ def test_texts_written_as_bytes_are_decoded_and_counted(tmp_path):
     timeline = timeline_of(tmp_path, "a.csv", "text\n\"b'fog \\xf0\\x9f\\x8c\\xab lifts'\"\nb'not closed\n")
     assert [post.text for post in timeline.posts] == ["fog 🌫 lifts", "b'not closed"]
     assert timeline.notes == ("Texts that were written as Python bytes (b'...') and had to be decoded: 1.",)
+
+
+def test_missing_texts_and_fields_without_a_column(tmp_path):
+    assert texts_of(tmp_path, "a.csv", "id,text\n1,One,more\n2\n") == ["One", ""]
+    assert texts_of(tmp_path, "a.json", '[{"text": NaN}, {"text": null}, {"text": 7}]') == ["", "", "7"]
 
 
 def test_a_named_column_wins(tmp_path):
@@ -243,6 +261,7 @@ def test_a_csv_without_text_lists_its_columns(tmp_path):
         ("a.txt", "\n\n", "a.txt holds no posts."),
         ("a.json", "[]", "a.json holds no posts."),
         ("a.json", '[{"text": "cut', "a.json ends in the middle."),
+        ("a.json", '[{"text": "whole"},', "a.json ends in the middle."),
         ("a.json", '[{"text": nothing}]', "Line 1 of a.json is not JSON: Expecting value."),
         ("a.json", "1" * 5000, "a.json holds a value that no export writes."),
         ("a.jsonl", '{"text": "One"}\n{"text" 2}\n{}', "Line 2 of a.jsonl is not JSON: Expecting ':' delimiter."),

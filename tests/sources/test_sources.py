@@ -66,6 +66,9 @@ def test_a_folders_fingerprint_follows_what_is_read_of_it_only(tmp_path):
     before = state(config(tmp_path, folder))
     (folder / "data" / "direct-messages.js").write_text("changed")
     assert state(config(tmp_path, folder)) == before
+    (folder / "data" / "twitter-circle-tweet.js").rename(folder / "data" / "deleted-tweets.js")
+    assert state(config(tmp_path, folder)) != before
+    (folder / "data" / "deleted-tweets.js").rename(folder / "data" / "twitter-circle-tweet.js")
     (folder / "data" / "tweets-part1.js").write_text(js("tweets", [tweet(2, "Sun")], 1))
     assert state(config(tmp_path, folder)) != before
 
@@ -77,6 +80,12 @@ def test_a_folders_fingerprint_follows_what_is_read_of_it_only(tmp_path):
 def test_a_zip_may_have_folders_on_top(tmp_path, top):
     archive = as_zip(tmp_path / "a.zip", files([tweet(1, "One")], tweets_part1=js("tweets", [tweet(2, "Two")], 1)), top)
     assert [post.text for post in fetch(config(tmp_path, archive)).posts] == ["One", "Two"]
+
+
+def test_of_two_archives_in_one_zip_the_topmost_is_read(tmp_path):
+    copy = {f"old/{name}": content for name, content in files([tweet(2, "Two")]).items()}
+    archive = as_zip(tmp_path / "a.zip", files([tweet(1, "One")]) | copy)
+    assert [post.text for post in fetch(config(tmp_path, archive)).posts] == ["One"]
 
 
 def test_parts_are_read_in_the_order_of_their_numbers(tmp_path):
@@ -118,6 +127,7 @@ def test_the_layout_up_to_2018(tmp_path):
         (True, "2015-01-02T17:45:09+00:00")
     ]
     assert (timeline.display_name, timeline.bio) == ("Old Wick", "Lamps")
+    assert timeline.notes == ()
 
 
 @needs_data

@@ -83,6 +83,19 @@ def test_a_note_is_found_behind_mentions_entities_and_links(tmp_path):
     assert (post.text, post.links, post.is_reply) == (text, ("https://t.co/one",), True)
 
 
+@pytest.mark.parametrize(("second", "found"), [("00.400", True), ("01.900", True), ("02.000", False)])
+def test_a_note_is_of_the_posts_second_or_the_one_before(tmp_path, second, found):
+    notes = js("note_tweet", [note(LONG, f"2023-08-12T16:00:{second}Z")])
+    (post,) = posts_of(tmp_path, [cut(LONG)], note_tweet=notes)
+    assert (post.text == LONG, post.is_truncated) == (found, not found)
+
+
+def test_a_few_equal_words_in_the_same_second_make_no_note(tmp_path):
+    notes = js("note_tweet", [note("Fog again and " + LONG, SECOND.format("000"))])
+    (post,) = posts_of(tmp_path, [tweet(1, "Fog again…")], note_tweet=notes)
+    assert post.text == "Fog again…"
+
+
 def test_a_cut_post_without_its_note_is_marked(tmp_path):
     notes = js("note_tweet", [note(LONG, "2023-08-12T16:00:03.000Z")])
     posts = posts_of(
@@ -99,7 +112,7 @@ def test_a_cut_post_without_its_note_is_marked(tmp_path):
 
 
 def test_of_an_edited_post_the_last_version_counts(tmp_path):
-    ids = [str(10**18 + n) for n in (1, 2, 3)]
+    ids = [str(10**18 + n) for n in (-1, 2, 3)]
     first = {"initial": {"editTweetIds": ids}}
     later = {"edit": {"initialTweetId": ids[0], "editControlInitial": {"editTweetIds": ids}}}
     timeline = fetch(
@@ -109,7 +122,7 @@ def test_of_an_edited_post_the_last_version_counts(tmp_path):
                 tmp_path / "a.zip",
                 files(
                     [
-                        tweet(1, "Fgo", edit_info=first),
+                        tweet(-1, "Fgo", edit_info=first),
                         tweet(3, "Fog!", edit_info=later),
                         tweet(2, "Fog", edit_info=later),
                     ]
