@@ -20,8 +20,10 @@ from huggingface_hub.errors import HfHubHTTPError
 
 from hub_publisher import localhub
 from hub_publisher.errors import PublisherError
+from hub_publisher.localhub.operations import apply_changes
+from hub_publisher.localhub.refusal import Refusal
 from hub_publisher.localhub.server import bind
-from hub_publisher.localhub.store import GIT_ATTRIBUTES, Store, git_hash, lfs_pointer
+from hub_publisher.localhub.store import GIT_ATTRIBUTES, Draft, Store, git_hash, lfs_pointer, regular_file
 from tests.helpers.hub_calls import call
 
 DATA = os.urandom(300_000)
@@ -203,6 +205,39 @@ def test_deleting_frees_only_what_nothing_else_needs(hub: localhub.LocalHub) -> 
     api.delete_repo("a/two")
 
 
+def test_a_start_clears_what_no_commit_names_for_a_day(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.create_repo("model", "a/model", private=False)
+    named, old, new = (store.blobs.add(data) for data in (GIT_ATTRIBUTES, b"old", b"new"))
+    for sha256 in (named, old):
+        os.utime(store.blobs.path(sha256), (0, 0))
+    Store(tmp_path)
+    assert [store.blobs.has(sha256) for sha256 in (named, old, new)] == [True, False, True]
+
+
+def test_what_a_commit_makes_of_a_tree(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    old = regular_file("a.txt", store.blobs.add(b"a"), b"a")._replace(since="first")
+    new = regular_file("b.txt", store.blobs.add(b"b"), b"b")
+    files = apply_changes(store, {"a.txt": old}, [("a.txt", old._replace(since="")), ("b.txt", new)], "head")
+    assert files == {"a.txt": old, "b.txt": new}, "what is the same is not of this commit"
+    gone = regular_file("c.txt", hashlib.sha256(b"c").hexdigest(), b"c")
+    with pytest.raises(Refusal, match=r"^The content of c\.txt is gone: upload it again$"):
+        apply_changes(store, {}, [("c.txt", gone)], "head")
+
+
+def test_a_short_commit_id_must_be_of_one_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path)
+    repo = store.create_repo("model", "a/model", private=False)
+    for oid in ("abcdefabc1", "abcdefabc2"):
+        monkeypatch.setattr("secrets.token_hex", lambda size, oid=oid: oid.ljust(2 * size, "0"))
+        with store.transaction() as database:
+            store.add_commit(database, repo.id, Draft("refs/heads/main", None, "commit"), {})
+    assert store.resolve(repo, "abcdefabc1") == "abcdefabc1".ljust(40, "0")
+    with pytest.raises(Refusal, match="Invalid rev id: abcdefabc"):
+        store.resolve(repo, "abcdefabc")
+
+
 def test_an_upload_must_be_what_it_promised(hub: localhub.LocalHub) -> None:
     HfApi(endpoint=hub.url, token=hub.token).create_repo("a/uploads")
     path = upload_address(hub, "a/uploads")
@@ -219,6 +254,9 @@ def test_an_upload_must_be_what_it_promised(hub: localhub.LocalHub) -> None:
     status, _, reply = call(hub, "POST", "/api/models/a/uploads/commit/main", body, auth="yes")
     assert (status, json.loads(reply)["error"]) == (400, f"The LFS object of m.bin was not uploaded: {SHA256}")
     assert call(hub, "PUT", path, DATA)[0] == 200
+    wrong_size = body.replace(str(len(DATA)), "7")
+    status, _, reply = call(hub, "POST", "/api/models/a/uploads/commit/main", wrong_size, auth="yes")
+    assert (status, json.loads(reply)["error"]) == (400, f"The LFS object of m.bin has {len(DATA)} bytes, not 7")
     assert call(hub, "POST", "/api/models/a/uploads/commit/main", body, auth="yes")[0] == 200
 
 

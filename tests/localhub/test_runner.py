@@ -30,8 +30,7 @@ for line in sys.stdin:
         say(index=index, token={"text": f"{job['prompt']} {index}", "pid": os.getpid()}, **done)
         if job["prompt"] == "die":
             os.kill(os.getpid(), 9)
-        if job["prompt"] == "hang":
-            time.sleep(60)
+        time.sleep({"hang": 60, "slow": 0.4}.get(job["prompt"], 0))
 """
 
 
@@ -96,13 +95,16 @@ def test_jobs_wait_for_one_another_and_share_a_process(tmp_path: Path) -> None:
 def test_the_state_of_a_model(tmp_path: Path) -> None:
     async def work(own: Runner) -> None:
         assert (own.state("model"), own.num_open) == ("unloaded", 0)
-        async with aclosing(own.write(job("hang"))) as events:
+        async with aclosing(own.write(job("slow"))) as events:
             first = asyncio.ensure_future(anext(events))
             await until(lambda: own.num_open == 1)
             assert (own.state("model"), own.state("other")) == ("loading", "busy")
             await first
             assert (own.state("model"), own.state("other")) == ("loaded", "busy")
         assert (own.state("model"), own.num_open) == ("loaded", 0)
+        with pytest.raises(Refusal, match="The prompt has 0 tokens"):
+            await texts(own, "refuse", "other")
+        assert own.state("model") == "unloaded", "the old model goes before the new one comes"
 
     use(tmp_path, work)
 
@@ -171,8 +173,9 @@ def test_a_process_that_nobody_uses_ends(tmp_path: Path) -> None:
         assert own.state("model") == "unloaded"
         assert not own.folder.exists()
         assert await texts(own, "b") == ["b 1", "b 2", "b 3"]
+        assert await texts(own, "slow") == ["slow 1", "slow 2", "slow 3"], "it is in use"
 
-    use(tmp_path, work, idle_seconds=0.3)
+    use(tmp_path, work, idle_seconds=0.6)
 
 
 def test_what_cannot_be_started_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,6 +188,9 @@ def test_what_cannot_be_started_says_why(tmp_path: Path, monkeypatch: pytest.Mon
         with pytest.raises(Refusal, match=r"^The model's process cannot be started: Not a directory\.$"):
             await texts(own, "b")
         (tmp_path / "inference").unlink()
+        with pytest.raises(Refusal, match=r"^The model's process cannot be started: No such file or directory\.$"):
+            await anext(own.write(Job("model", {"no/such": Path(__file__)}, "b", {})))
+        assert not own.folder.exists(), "no model is ever read from half of its files"
         assert await texts(own, "c") == ["c 1", "c 2", "c 3"]
 
     use(tmp_path, work)

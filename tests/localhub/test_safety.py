@@ -38,7 +38,22 @@ def commit(hub: localhub.LocalHub, repo: str, body: str | bytes) -> tuple[int, s
 
 @pytest.mark.parametrize(
     "path",
-    ["../x", "/etc/passwd", "a/../../x", "a//b", ".", "", "a/./b", ".git/config", "..\\b", "a\nb", "x" * 2000, 7, None],
+    [
+        "../x",
+        "/etc/passwd",
+        "a/../../x",
+        "a//b",
+        ".",
+        "",
+        "a/./b",
+        ".git/config",
+        "a/.GIT",
+        "..\\b",
+        "a\nb",
+        "x" * 2000,
+        7,
+        None,
+    ],
 )
 def test_no_path_leaves_the_repository(hub: localhub.LocalHub, repo: str, path: object) -> None:
     for key, more in (
@@ -171,6 +186,21 @@ def test_malformed_xet_objects_are_refused(data: bytes) -> None:
             read()
         except Refusal as refusal:
             assert refusal.status == 400
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [
+        (b"\1\3\0\0\0\3\0\0one", "bad or truncated chunk"), (b"\0\3\0\0\0\3\0\0on", "bad or truncated chunk"),
+        (b"\0\3\0\0\0", "bad or truncated chunk"), (b"\0\3\0\0\3\3\0\0one", "bad chunk header"),
+        (b"\0\3\0\0\0\0\0\xffone", "bad chunk header"), (b"\0\3\0\0\1\3\0\0one", "Malformed xorb: "),
+        (b"\0\3\0\0\0\4\0\0one", "a chunk has another size than its header says"),
+    ],
+)  # fmt: skip
+def test_a_chunk_is_what_its_header_says(data: bytes, text: str) -> None:
+    with pytest.raises(Refusal, match=text):
+        list(read_chunks(BytesIO(b"\0\3\0\0\0\3\0\0two" + data)))
+    assert list(read_chunks(BytesIO(b"\0\3\0\0\0\3\0\0twoXETBLOB and more"))) == [b"two"]
 
 
 def test_a_chunk_that_inflates_without_end_is_refused(tmp_path: Path) -> None:
