@@ -91,11 +91,12 @@ class LedgerRun(Run):
         self._keep(**{kind: {**getattr(self._known, kind), **of} for kind, of in known.items()})
 
     def _keep(self, **changes: Any) -> None:
-        """Change fields of the run's record, and write it."""
-        self._known = self._known.model_copy(update=changes)
+        """Change fields of the run's record, and write it when they are others now."""
+        before, self._known = self._known, self._known.model_copy(update=changes)
         self.url = self._known.url
-        self._tracking = self._tracking.with_run(self._job_type, self._known)
-        save(self._config, self._tracking)
+        if self._known != before:
+            self._tracking = self._tracking.with_run(self._job_type, self._known)
+            save(self._config, self._tracking)
 
 
 class WandbRun(LedgerRun):

@@ -184,7 +184,9 @@ def test_curation_is_counted(config: Config) -> None:
     assert (numbers["dropped/reposts"], numbers["dropped/near_duplicates"], numbers["masked/emails"]) == (90, 0, 2)
     _, lengths = report.tables["lengths"]
     assert sum(row[2] for row in lengths) == 240 and lengths[-1][1] == curation.posts.longest
+    written_at = (config.run_dir / "tracking.json").stat().st_mtime_ns
     assert tracking.record_preprocess(config, recorded, timeline, curation) == recorded
+    assert (config.run_dir / "tracking.json").stat().st_mtime_ns == written_at
     changed = curation.model_copy(update={"fingerprint": "d" * 64})
     again = tracking.record_preprocess(config, recorded, timeline, changed)
     assert again.runs["preprocess"].run_id != recorded.runs["preprocess"].run_id
