@@ -74,6 +74,6 @@ def _num_letters(text: str) -> int:
 
 
 def _scaled(counts: Counter[str], total: int) -> dict[str, int]:
-    """`counts` scaled up to sum to `total`; none is off by one or more."""
+    """`counts` scaled up to sum to `total`, which is no less than theirs; none is off by one or more."""
     ends = [number * total // counts.total() for number in accumulate(counts.values())]
-    return {code: end - start for code, start, end in zip(counts, [0, *ends], ends, strict=False) if end > start}
+    return {code: end - start for code, start, end in zip(counts, [0, *ends], ends, strict=False)}

@@ -147,6 +147,10 @@ def test_finalize_escapes_text_and_refuses_what_needs_formatting() -> None:
             escape.finalize(value)
 
 
+def test_a_backslash_begins_no_formula() -> None:
+    assert escape.inline("\\(x\\)") == "&#92;\u2060(x&#92;)"
+
+
 def test_names_without_anything_to_see_fall_back() -> None:
     assert escape.visible("\u200b\u2060 \n", "handle") == "handle"
     assert escape.visible("  Ada\nL ", "handle") == "Ada L"

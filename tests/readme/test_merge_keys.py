@@ -123,6 +123,13 @@ def test_a_key_that_the_hub_or_yaml_would_not_take_is_dropped(line: str, fault: 
     assert merged == Merged(NEW.encode(), repairs=(f"front matter: the key {fault}",))
 
 
+def test_a_key_that_yaml_could_not_read_again_is_dropped() -> None:
+    key = "\u200e" * 900
+    merged = merge(OLD.replace("---\n", f'---\nx: {{"{key}": 1}}\n', 1).encode(), NEW, *PUBLISHED)
+    fault = "a key of 5402 characters is too long for the front matter"
+    assert merged == Merged(NEW.encode(), repairs=(f"front matter: the key x was dropped: {fault}",))
+
+
 def test_a_key_goes_with_the_one_that_it_needs() -> None:
     merged = merge(b"---\nbase_model: ./gpt2\nbase_model_relation: finetune\nx: 1\n---\n", NEW)
     assert merged.repairs == (
