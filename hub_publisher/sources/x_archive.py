@@ -25,7 +25,7 @@ from hub_publisher.sources.x_records import Notes, Owner, edit_ids, post_id, to_
 from hub_publisher.text.characters import unescape, well_formed
 
 NAME = "x_archive"
-VERSION = 1  # raise it when the same archive gives other posts than before
+VERSION = 2  # raise it when the same archive gives other posts than before
 
 _GLOBAL = re.compile(r"(?:window\.)?(?:YTD|Grailbird\.data)\.(\w+?)(?:\.part\d+|_\d{4}_\d\d)")
 _MAX_PICTURE = 16 * 2**20  # bytes

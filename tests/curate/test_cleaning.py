@@ -132,6 +132,9 @@ def test_links(text, expected):
 def test_listed_links_are_cut_whatever_they_look_like():
     assert cleaned("See example.org/ab… now", links=("example.org/ab…",)) == "See now"
     assert cleaned("日本 https://ja.example.org/霧 です", links=("https://ja.example.org/霧",)) == "日本です"
+    longer = ("https://ja.example.org/霧", "https://ja.example.org/霧/b")
+    assert cleaned("See https://ja.example.org/霧/b now", links=longer) == "See now"
+    assert cleaned("fog\ufdd0gy") == "foggy"
     assert cleaned("t.coffee and t.co", links=("t.co",)) == "t.coffee and"
 
 
@@ -212,6 +215,11 @@ def test_telephone_numbers(number):
 
 def test_telephone_numbers_between_letters_of_scripts_without_spaces():
     assert mask_phone_numbers("電話03-1234-5678まで") == ("電話[phone]まで", 1)
+
+
+def test_masks_that_were_typed_are_not_counted_and_too_long_numbers_stay():
+    assert mask_phone_numbers("[phone] 212-555-0123") == ("[phone] [phone]", 1)
+    assert mask_phone_numbers("+1234567890123456 lamps") == ("+1234567890123456 lamps", 0)
 
 
 def written(values, *patterns):

@@ -109,6 +109,19 @@ def test_both_sides_get_at_least_one_post(count, ratio, timed):
     assert {one.split for one in split(posts, ratio, seed=0)[0]} == {"train", "heldout"}
 
 
+# The statistics
+
+
+def test_months_without_gaps_and_bins_of_whole_characters():
+    days = [datetime(2023, 12, 31, tzinfo=UTC), datetime(2024, 2, 1, tzinfo=UTC), *[None] * 99]
+    lengths = [*range(1, 101), 1000]
+    posts = [KeptPost(id="1", text="x" * length, created_at=day) for length, day in zip(lengths, days, strict=True)]
+    found = summarise(posts)
+    assert found.per_month == {"2023-12": 1, "2024-01": 0, "2024-02": 1}
+    assert (found.shortest, found.median, found.longest, found.first_bin, found.bin_width) == (1, 51, 1000, 1, 3)
+    assert found.bins == (*[3] * 33, 2)  # the longest is in the last one
+
+
 # The stage
 
 

@@ -43,6 +43,7 @@ def dropped(*posts, escapes_html=False):
         ("👇 RT @gull: fog is coming in", {}, "quotes_of_others"),
         ("So true RT @gull: fog is coming in", {}, "quotes_of_others"),
         ("https://t.co/abc RT @gull: fog is coming in", {}, "quotes_of_others"),
+        ('"https://t.co/abc @gull: fog is coming in"', {}, "quotes_of_others"),
         ("Fog is coming in and", {"is_truncated": True}, "cut_off"),
         ("https://t.co/abc https://t.co/def", {}, "only_links"),
         ("@gull @tern https://t.co/abc", {}, "only_links"),

@@ -204,6 +204,9 @@ def test_the_profile_picture_is_cleaned_and_the_header_left(tmp_path):
     assert b"taken at home" not in written.read_bytes()
     with Image.open(written) as picture:
         assert (picture.format, picture.size) == ("PNG", (400, 400))
+    (folder / "data" / "profile_media" / "1-77.jpg").unlink()
+    assert fetch(config(tmp_path, folder)).avatar_file is None
+    assert not written.exists()  # the picture of an earlier reading
 
 
 @pytest.mark.parametrize("content", [b"no picture", b"\x89PNG\r\n\x1a\n cut short"])
