@@ -203,6 +203,7 @@ def test_a_pull_request_is_read_and_merged(page: Page, hub: localhub.LocalHub, r
     page.get_by_role("link", name="Pull requests").click()
     page.get_by_role("link", name="Publish again").click()
     expect(page.get_by_label("Changes to README.md")).to_contain_text("+# The buoy, again")
+    page.wait_for_load_state()  # its style sheet too
     assert (brightness(page) < 128) == ("dark" in request.node.callspec.id)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the edge"
     page.get_by_role("button", name="Merge").click()
