@@ -1,6 +1,5 @@
 """Pull requests, as the Hub's clients open, list, read and merge them: a kind of discussion to its API."""
 
-import secrets
 import sqlite3
 from typing import NamedTuple
 
@@ -17,36 +16,30 @@ class PullRequest(NamedTuple):
 
     num: int
     title: str
-    base: str
-    merged: str | None  # the commit that merged it
-    created_at: str
-    target: str
     description: str
-
-
-QUERY = """SELECT num, title, base, merged, created_at, target, (
-    SELECT data FROM events WHERE (events.repo, events.num) = (discussions.repo, discussions.num)
-) FROM discussions WHERE repo = ?"""
+    base: str
+    target: str
+    created_at: str
+    merged: str | None  # the commit that merged it
 
 
 def open_pull_request(
     store: Store, database: sqlite3.Connection, repo: Repo, title: str, description: str, target: str
 ) -> int:
     """Open a pull request whose branch refs/pr/N begins at `target`, a full reference; return its number."""
-    (num,) = database.execute("SELECT coalesce(max(num), 0) + 1 FROM discussions WHERE repo = ?", (repo.id,)).fetchone()
-    base, date = store.refs(repo, target)[target], now()
-    columns = "repo, num, title, status, base, created_at, target"
-    values = (repo.id, num, title.strip(), "draft", base, date, target)
-    database.execute(f"INSERT INTO discussions ({columns}) VALUES (?,?,?,?,?,?,?)", values)
-    comment = (secrets.token_hex(12), repo.id, num, "comment", description, date)
-    database.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", comment)
+    count = "SELECT coalesce(max(num), 0) + 1 FROM pull_requests WHERE repo = ?"
+    (num,) = database.execute(count, (repo.id,)).fetchone()
+    base = store.refs(repo, target)[target]
+    values = (repo.id, num, title.strip(), description, base, target, now(), None)
+    database.execute("INSERT INTO pull_requests VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
     database.execute("INSERT INTO refs (repo, name, oid) VALUES (?, ?, ?)", (repo.id, f"refs/pr/{num}", base))
     return num
 
 
 def pull_requests(store: Store, repo: Repo) -> list[PullRequest]:
     """Return the pull requests of a repository, newest first."""
-    return [PullRequest(*row) for row in store.rows(f"{QUERY} ORDER BY num DESC", repo.id)]
+    rows = store.rows("SELECT * FROM pull_requests WHERE repo = ? ORDER BY num DESC", repo.id)
+    return [PullRequest(*row[1:]) for row in rows]
 
 
 def find(call: Call, repo: Repo) -> PullRequest:
@@ -137,5 +130,5 @@ def merge_pull_request(call: Call) -> dict:
             raise Refusal(409, f"Cannot merge: conflicts in {', '.join(conflicts)}")
         oid = store.add_commit(database, repo.id, Draft(found.target, target, f"{found.title} (#{found.num})"), files)
         values = (oid, repo.id, found.num)
-        database.execute("UPDATE discussions SET merged = ? WHERE repo = ? AND num = ?", values)
+        database.execute("UPDATE pull_requests SET merged = ? WHERE repo = ? AND num = ?", values)
     return {"mergeCommitId": oid}
