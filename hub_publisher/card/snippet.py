@@ -4,10 +4,7 @@ They run as they stand: the process that runs them finds the model under the ver
 as a folder, and shows what they print. So the card prints no code that was not run and no output that was not had.
 """
 
-import json
 import os
-import subprocess
-import time
 from pathlib import Path
 
 from hub_publisher.config import Config
@@ -16,7 +13,7 @@ from hub_publisher.readme.escape import python
 from hub_publisher.records import MODEL_DIR, POSTS, KeptPost, Snippet
 from hub_publisher.system.files import read_jsonl
 from hub_publisher.system.hardware import multiplies_bfloat16
-from hub_publisher.system.isolated_process import complaints, run_python
+from hub_publisher.system.isolated_process import ProcessError, run_python
 from hub_publisher.text.copying import copies
 
 NUM_POSTS = 3
@@ -55,36 +52,20 @@ def run_snippet(config: Config, repo_id: str) -> Snippet:
 
     Raises PublisherError with what the process said when the code fails.
     """
-    started = time.monotonic()
     lines = code(config, repo_id)
-    child = _run(config, repo_id, lines)
-    if child.returncode:
-        raise PublisherError(
-            f"The code that the card would show does not run:\n{child.stderr[-2000:].strip()}",
-            f"Make the model again: hub-publisher publish {config.handle} --force finetune",
-        )
-    printed = json.loads(child.stdout.splitlines()[-1])
-    posts = (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost))
-    copied = copies(posts, printed)
-    return Snippet(
-        code=lines,
-        printed=tuple(None if text in copied else text for text in printed),
-        stderr=complaints(child),
-        seconds=time.monotonic() - started,
-    )
-
-
-def _run(config: Config, repo_id: str, lines: str) -> subprocess.CompletedProcess[str]:
-    model = (config.run_dir / MODEL_DIR).resolve()
 
     def name_the_model(scratch: Path) -> None:
         (scratch / repo_id).parent.mkdir(parents=True, exist_ok=True)
-        os.symlink(model, scratch / repo_id, target_is_directory=True)
+        os.symlink((config.run_dir / MODEL_DIR).resolve(), scratch / repo_id, target_is_directory=True)
 
     try:
-        return run_python(_RUNNER, lines, config.run_dir, {"HF_HUB_OFFLINE": "1"}, name_the_model)
-    except subprocess.TimeoutExpired as error:
+        said = run_python(_RUNNER, lines, config.run_dir, {"HF_HUB_OFFLINE": "1"}, name_the_model)
+    except ProcessError as error:
         raise PublisherError(
-            f"The code that the card would show did not end within {error.timeout:.0f} s.",
-            "Run the same command again, with less beside it on this machine.",
+            f"The code that the card would show {error}",
+            "Run the same command again. If that ends likewise, make the model again: "
+            f"hub-publisher publish {config.handle} --force finetune",
         ) from error
+    copied = copies((post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost)), said.answer)
+    printed = tuple(None if text in copied else text for text in said.answer)
+    return Snippet(code=lines, printed=printed, stderr=said.complaints, seconds=said.seconds)

@@ -68,8 +68,8 @@ def choose(samples: Sequence[Samples]) -> tuple[str, str]:
 def draw(avatar: bytes | None, name: str, handles: str, kind: str, prompt: str, text: str) -> bytes:
     """PNG of the preview of a model that continued `prompt` with `text`; texts may hold anything.
 
-    `avatar` is what avatar.draw returns; without one, or when it is no picture, a robot stands in its place. Where
-    `name` cannot be drawn the handles take its place; where `prompt` or `text` cannot, neither is shown.
+    `avatar` is what avatar.draw returns, shown where it is a picture. Where `name` cannot be drawn the handles take its
+    place; where `prompt` or `text` cannot, neither is shown.
     """
     page = Image.new("RGB", (_SCALE * WIDTH, _SCALE * HEIGHT), BACKGROUND)
     names = [line for line in map(_drawable, (name, handles)) if line]
@@ -77,7 +77,7 @@ def draw(avatar: bytes | None, name: str, handles: str, kind: str, prompt: str, 
     has_panel = bool(answer) and can_draw(prompt)
     side = _SMALL_AVATAR if has_panel else _LARGE_AVATAR
     top = 88 if has_panel else (page.height - side) // 2
-    left = _MARGIN + _portraits(page, avatar, top, side) + 64
+    left = _portraits(page, avatar, top, side)
     _header(ImageDraw.Draw(page), left, top + side / 2, side, names, _drawable(kind))
     if has_panel:
         _panel(ImageDraw.Draw(page), asked, answer)
@@ -182,27 +182,14 @@ def _panel(pen: ImageDraw.ImageDraw, prompt: str, text: str) -> None:
 
 
 def _portraits(page: Image.Image, avatar: bytes | None, top: int, side: int) -> int:
-    """The avatars side by side, each on a ring, or a robot; returns how wide they are."""
+    """The avatars side by side, each on a ring; returns where what stands beside them begins."""
     picture = _picture(avatar, side)
-    width = picture.width if picture else side
-    pen = ImageDraw.Draw(page)
-    for x in range(_MARGIN, _MARGIN + width - side // 2, side):
-        pen.ellipse((x - _RING, top - _RING, x + side + _RING, top + side + _RING), fill=HANDLES)
-    if picture:
-        page.paste(picture, (_MARGIN, top), picture)
-    else:
-        _robot(pen, _MARGIN + side / 2, top + side / 2, side / 140)
-    return width
-
-
-def _robot(pen: ImageDraw.ImageDraw, x: float, y: float, unit: float) -> None:
-    """A head around `x`, `y`: an antenna, two eyes, a mouth."""
-    pen.line((x, y - 40 * unit, x, y - 20 * unit), BACKGROUND, round(6 * unit))
-    pen.circle((x, y - 40 * unit), 9 * unit, BACKGROUND)
-    pen.rounded_rectangle((x - 38 * unit, y - 22 * unit, x + 38 * unit, y + 38 * unit), 18 * unit, BACKGROUND)
-    for eye in (x - 16 * unit, x + 16 * unit):
-        pen.circle((eye, y), 9 * unit, MARK)
-    pen.rounded_rectangle((x - 16 * unit, y + 19 * unit, x + 16 * unit, y + 25 * unit), 3 * unit, MARK)
+    if picture is None:
+        return _MARGIN
+    for x in range(_MARGIN, _MARGIN + picture.width - side // 2, side):
+        ImageDraw.Draw(page).ellipse((x - _RING, top - _RING, x + side + _RING, top + side + _RING), fill=HANDLES)
+    page.paste(picture, (_MARGIN, top), picture)
+    return _MARGIN + picture.width + 64
 
 
 def _picture(avatar: bytes | None, side: int) -> Image.Image | None:

@@ -5,14 +5,12 @@ repository), its cache is empty, and what it prints besides the posts is kept fo
 """
 
 import json
-import subprocess
-import time
 
 from hub_publisher.config import Config
 from hub_publisher.errors import HubError
 from hub_publisher.records import LoadBack, Receipt
 from hub_publisher.system.hardware import multiplies_bfloat16
-from hub_publisher.system.isolated_process import TIMEOUT_SECONDS, complaints, run_python
+from hub_publisher.system.isolated_process import ProcessError, run_python
 
 NUM_POSTS = 5
 
@@ -39,20 +37,12 @@ def load_back(config: Config, receipt: Receipt, token: str | None) -> LoadBack:
     environment = {"HF_ENDPOINT": receipt.endpoint}
     if token and receipt.visibility == "private":
         environment["HF_TOKEN"] = token
-    started = time.monotonic()
     try:
-        child = run_python(_SCRIPT, argument, config.run_dir, environment)
-    except subprocess.TimeoutExpired as error:
-        raise _failed(receipt, f"did not load back within {TIMEOUT_SECONDS} s.") from error
-    if child.returncode:
-        raise _failed(receipt, f"does not load back:\n{child.stderr[-2000:].strip()}")
-    return LoadBack(
-        prompt=config.prompts[0],
-        texts=tuple(json.loads(child.stdout.splitlines()[-1])),
-        stderr=complaints(child),
-        seconds=time.monotonic() - started,
-    )
-
-
-def _failed(receipt: Receipt, how: str) -> HubError:
-    return HubError(f"{receipt.repo_id} was published, but {how}", "Run the same command again; it goes on from here.")
+        said = run_python(_SCRIPT, argument, config.run_dir, environment)
+    except ProcessError as error:
+        raise HubError(
+            f"{receipt.repo_id} was published, but loading it back {error}",
+            "Run the same command again; it goes on from here.",
+        ) from error
+    texts = tuple(said.answer)
+    return LoadBack(prompt=config.prompts[0], texts=texts, stderr=said.complaints, seconds=said.seconds)

@@ -10,14 +10,7 @@ from pathlib import Path
 import uvicorn
 
 from hub_publisher.errors import PublisherError
-from hub_publisher.localhub import (
-    api_commits,
-    api_inference,
-    api_pulls,
-    api_repos,
-    pages,
-    transfer,
-)
+from hub_publisher.localhub import api_commits, api_inference, api_pulls, api_repos, pages, transfer
 from hub_publisher.localhub.access import LOOPBACK, Access, secret_file
 from hub_publisher.localhub.runner import Limits, Runner
 from hub_publisher.localhub.store import Store

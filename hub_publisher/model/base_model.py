@@ -109,8 +109,7 @@ def _download(hub_id: str, revision: str | None) -> Path:
         ) from error
     except GatedRepoError as error:
         raise BaseModelError(
-            f"Access to {hub_id} is gated.",
-            f"Ask for it on https://huggingface.co/{hub_id}, then: hf auth login",
+            f"Access to {hub_id} is gated.", f"Ask for it on https://huggingface.co/{hub_id}, then: hf auth login"
         ) from error
     except HfHubHTTPError as error:
         if error.response.status_code in (401, 403, 404):

@@ -18,15 +18,7 @@ from hub_publisher.hub.target import open_target, visibility
 from hub_publisher.pipeline.job import Job, Say
 from hub_publisher.pipeline.runner import Runner, following, void
 from hub_publisher.pipeline.stages import BY_NAME, STAGES
-from hub_publisher.records import (
-    Curation,
-    Evaluation,
-    LoadBack,
-    Receipt,
-    StageRecord,
-    Timeline,
-    Training,
-)
+from hub_publisher.records import Curation, Evaluation, LoadBack, Receipt, StageRecord, Timeline, Training
 from hub_publisher.tracking.records import Tracking
 
 

@@ -8,16 +8,7 @@ from typing import TypeVar
 
 from hub_publisher.config import Config, deciding
 from hub_publisher.errors import PublisherError
-from hub_publisher.records import (
-    TIMELINE,
-    Curation,
-    Evaluation,
-    Post,
-    Receipt,
-    StageRecord,
-    Timeline,
-    Training,
-)
+from hub_publisher.records import TIMELINE, Curation, Evaluation, Post, Receipt, StageRecord, Timeline, Training
 from hub_publisher.system.files import read_jsonl, read_record
 from hub_publisher.tracking import reports
 from hub_publisher.tracking.follow import read_on

@@ -156,7 +156,7 @@ def test_no_post_is_on_the_page(arguments: tuple[Any, ...]) -> None:
 
 def test_nothing_of_the_machine_is_on_the_page(arguments: tuple[Any, ...]) -> None:
     training = card_records.training(
-        base_model=card_records.base_model(requested="a local folder", hub_id=None, revision=None, license=None),
+        base_model=card_records.base_model(requested="a local folder", hub_id=None, revision=None, license=None)
     )
     page = page_of(arguments, training=training, endpoint="http://127.0.0.1:8000")
     for private in (str(arguments[0].runs_dir), "/home/", "127.0.0.1", "8000"):

@@ -74,8 +74,11 @@ def test_code_that_does_not_run_is_not_published(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(snippet, "_CODE", "print('so far')\nraise SystemExit('no weights')")
     with pytest.raises(PublisherError) as error:
         snippet.run_snippet(config, "a/b")
-    assert error.value.message == "The code that the card would show does not run:\nno weights"
-    assert error.value.remedy == "Make the model again: hub-publisher publish tide_clerk --force finetune"
+    assert error.value.message == "The code that the card would show failed:\nno weights"
+    assert error.value.remedy == (
+        "Run the same command again. If that ends likewise, make the model again: "
+        "hub-publisher publish tide_clerk --force finetune"
+    )
 
 
 def test_code_that_does_not_end_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +86,7 @@ def test_code_that_does_not_end_is_not_published(tmp_path: Path, monkeypatch: py
     config.run_dir.mkdir()
     monkeypatch.setattr(snippet, "_CODE", "while True: pass")
     monkeypatch.setattr(isolated_process, "TIMEOUT_SECONDS", 0.2)
-    with pytest.raises(PublisherError, match="The code that the card would show did not end within 0 s"):
+    with pytest.raises(PublisherError, match="The code that the card would show timed out after 0 s"):
         snippet.run_snippet(config, "a/b")
 
 

@@ -103,16 +103,16 @@ def test_each_text_is_drawn(change: int) -> None:
     assert drawn(None, *other) != drawn(None, *PLAIN)
 
 
-def test_avatars_are_shown_side_by_side_and_a_robot_where_there_is_none() -> None:
+def test_avatars_are_shown_side_by_side_and_leave_no_gap_where_there_is_none() -> None:
     def is_red(avatar: bytes | None, x: int) -> bool:
         pixel = opened(drawn(avatar, *PLAIN)).getpixel((x, 100))
         return bool(np.abs(np.subtract(pixel, rgb("#c02030"))).max() <= 4)
 
     assert [is_red(portraits(number), x) for number, x in ((1, 126), (2, 266), (1, 266))] == [True, True, False]
     assert drawn(portraits(5), *PLAIN) == drawn(portraits(3), *PLAIN)
-    robot = drawn(None, *PLAIN)
-    assert list(opened(robot).getpixel((110, 114))) == rgb(social.MARK)  # its left eye
-    assert robot == drawn(b"no picture", *PLAIN) == drawn(portraits(1)[:400], *PLAIN)
+    without = drawn(None, *PLAIN)
+    assert ink(without, social.NAME)[0] < 60 < 200 < ink(drawn(portraits(1), *PLAIN), social.MARK)[0]
+    assert without == drawn(b"no picture", *PLAIN) == drawn(portraits(1)[:400], *PLAIN)
 
 
 def luminance(colour: str) -> float:
@@ -157,7 +157,7 @@ def test_no_character_that_is_drawn_is_a_box(text: str) -> None:
 def test_a_name_that_cannot_be_drawn_gives_way_to_the_handles() -> None:
     shown = drawn(None, "灯台守", *PLAIN[1:])
     assert shown == drawn(None, PLAIN[1], "", *PLAIN[2:]) == drawn(None, "\u202e \n", *PLAIN[1:])
-    assert ink(shown, social.HANDLES)[2] < 200  # the robot's ring; no handles are beside the mark as well
+    assert ink(shown, social.HANDLES) == (0, 0, 0, 0)  # no handles are beside the mark as well
 
 
 def test_a_text_that_cannot_be_drawn_is_left_out_with_its_prompt() -> None:

@@ -156,7 +156,7 @@ FATAL: dict[str, list[tuple[str, str, Fault, str]]] = {
             CREATE,
             status(400, b'{"error":"Invalid repo name"}', Content_Type="application/json"),
             "failed while creating .*: HTTP 400 Invalid repo name",
-        ),
+        )
     ],
     "files are on their way": [
         (

@@ -1,6 +1,5 @@
 """How much of a machine is used: what whoever shares it says, wherever there is something to compute."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -42,8 +41,7 @@ def test_training_processes_take_as_many_and_compute_as_the_hardware_can(monkeyp
 def test_a_reader_knows_how_many_and_little_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    printed = run_python(PRINT_ENVIRONMENT, "", tmp_path, {"HF_ENDPOINT": "http://127.0.0.1:9"}).stdout
-    found = json.loads(printed)
+    found = run_python(PRINT_ENVIRONMENT, "", tmp_path, {"HF_ENDPOINT": "http://127.0.0.1:9"}).answer
     assert (found["OMP_NUM_THREADS"], found["HF_ENDPOINT"]) == ("7", "http://127.0.0.1:9")
     assert {name for name in found if not name.startswith("LC_")} <= {
         "PATH", "HOME", "SYSTEMROOT", "OMP_NUM_THREADS", "HF_ENDPOINT", "HF_HOME",

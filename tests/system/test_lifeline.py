@@ -36,6 +36,6 @@ def test_a_child_that_is_done_ends_by_itself() -> None:
 
 def test_an_isolated_process_has_its_lifeline_without_the_package(tmp_path: Path) -> None:
     """What it runs first is the source itself: in its folder and environment there may be nothing to import."""
-    script = "import sys; print(end_with_parent.__module__, 'hub_publisher' in sys.modules)"
-    printed = isolated_process.run_python(script, "", tmp_path, {})
-    assert (printed.stdout, printed.stderr) == ("__main__ False\n", "")
+    script = "import json, sys; print(json.dumps([end_with_parent.__module__, 'hub_publisher' in sys.modules]))"
+    said = isolated_process.run_python(script, "", tmp_path, {})
+    assert (said.answer, said.complaints) == (["__main__", False], "")

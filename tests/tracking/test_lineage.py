@@ -65,13 +65,7 @@ def test_nothing_about_person_or_machine_is_sent_or_written(tmp_path: Path) -> N
     # What was limited when publishing stays limited when uploading.
     assert not [content for content in sent["offline"] if b"raw text" in content or b"Entry 1: " in content]
     assert [content for content in sent["online"] if b"Entry 1: " in content]
-    forbidden = (
-        b"planted",
-        KEY.encode(),
-        b"tracked_story",
-        str(TESTS).encode(),
-        str(tmp_path).encode(),
-    )
+    forbidden = (b"planted", KEY.encode(), b"tracked_story", str(TESTS).encode(), str(tmp_path).encode())
     for content in (*sent["online"], *sent["offline"]):
         assert not [word for word in forbidden if word in content], content[:2000]
         assert not re.search(rb'"(local_path|program|executable|root|args)": *"/', content)
