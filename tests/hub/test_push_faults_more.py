@@ -31,14 +31,13 @@ def test_passing_faults_on_the_lfs_path(hub: LocalHub, publish: Publishing, monk
         proxy.add("PUT", "", reset(), 1)
         proxy.add("PUT", "", status(500), 1)
         proxy.add("PUT", "", status(403), 1)  # an upload address that expired
-        proxy.add("POST", "verify", status(500), 1)
         commit = publish(proxy.url)
         assert all(rule.times == 0 for rule in proxy.rules), "a fault was not met"
     assert_published_once(hub, publish, commit)
 
 
 LASTING: dict[str, tuple[bool, str, str, Fault, str]] = {  # over Xet?, method, path, fault, message
-    "LFS verify 404": (False, "POST", "verify", status(404), "failed while publishing .*404"),
+    "LFS batch 404": (False, "POST", "/objects/batch", status(404), "failed while publishing"),
     "shard 500 for ever": (True, "POST", "/v1/shards", status(500), "failed while publishing .*: timed out after 2 s"),
     "xet token 404": (True, "GET", "/xet-write-token/", status(404), "failed while publishing"),
     "preupload 401": (True, "POST", "/preupload/", status(401), "rejected the token while publishing"),
