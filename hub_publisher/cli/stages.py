@@ -111,13 +111,9 @@ def _refresh(as_json: bool, repo_id: str, create_pr: bool, params: dict[str, Any
 
 @main.command()
 @options(*taken_by("push"))
-@click.option("--dry-run", is_flag=True, help="List what would be uploaded, without uploading it.")
 @create_pr_option
-def push(as_json: bool, dry_run: bool, create_pr: bool, **params: Any) -> None:
+def push(as_json: bool, create_pr: bool, **params: Any) -> None:
     """Publish model/ in one commit, read it back and compare -> receipt.json."""
-    if dry_run:
-        _show_files(as_json, Config(**params))
-        return
     from hub_publisher.records import Receipt
 
     _, receipt = _do("push", params, create_pr)
@@ -127,20 +123,3 @@ def push(as_json: bool, dry_run: bool, create_pr: bool, **params: Any) -> None:
     if receipt.pull_request:
         say(f"Proposed as pull request {receipt.pull_request}; main is as it was.")
     show(as_json, receipt, receipt.url)
-
-
-def _show_files(as_json: bool, config: Config) -> None:
-    """What a push would do with each file."""
-    from hub_publisher.hub.push import plan
-    from hub_publisher.hub.target import open_target
-    from hub_publisher.pipeline.job import Job
-    from hub_publisher.pipeline.runner import Runner
-    from hub_publisher.pipeline.stages import to_publish
-    from hub_publisher.records import Receipt
-
-    with open_target(config) as target:
-        job = Job(config, target)
-        Runner(job).read_inputs("push")
-        planned = plan(target, to_publish(job), job.before(Receipt))
-    rows = [f"{row.state:8} {row.size:>12,}  {row.path}" for row in planned]
-    click.echo(json.dumps([row._asdict() for row in planned]) if as_json else "\n".join(rows))

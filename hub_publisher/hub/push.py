@@ -2,21 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from hub_publisher.config import Config
 from hub_publisher.errors import HubError
-from hub_publisher.hub.repository import README, File, gone, merged_files, send
+from hub_publisher.hub.repository import File, send
 from hub_publisher.hub.target import Target, visibility
 from hub_publisher.records import Receipt, Training
-
-
-class PlannedFile(NamedTuple):
-    """What a push would do with a file: `state` is "new", "changed", "same", "deleted", or "edited" by somebody."""
-
-    path: str
-    size: int
-    state: str
 
 
 def push(target: Target, files: Mapping[str, File], before: Receipt | None = None, create_pr: bool = False) -> Receipt:
@@ -41,26 +32,6 @@ def push(target: Target, files: Mapping[str, File], before: Receipt | None = Non
         pull_request=sent.pull_request,
         notes=sent.notes,
     )
-
-
-def plan(target: Target, files: Mapping[str, File], before: Receipt | None = None) -> list[PlannedFile]:
-    """What `push` would do with each file now, without doing it; sizes in bytes, ordered by path."""
-    hub = target.hub
-    repo = hub.call(f"looking at {target.repo_id}", lambda: hub.repo_state(target.repo_id))
-    remote, edited = repo.files if repo else {}, False
-    if repo:
-        files, merged = hub.call("reading README.md", lambda: merged_files(target, files, repo))
-        edited = bool(merged.conflicts)
-
-    def state(path: str, file: File) -> str:
-        if file.is_same_as(remote.get(path)):
-            return "same"
-        return "new" if path not in remote else "edited" if path == README and edited else "changed"
-
-    planned = [PlannedFile(path, file.size, state(path, file)) for path, file in files.items()]
-    before = _of_this_repository(before, target)
-    left = gone(files, remote, before.files if before else ())
-    return sorted([*planned, *(PlannedFile(path, remote[path].size, "deleted") for path in left)])
 
 
 def remote_is_current(target: Target, receipt: Receipt) -> bool:

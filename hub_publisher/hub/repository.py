@@ -83,7 +83,7 @@ def send(
 
     def make_equal() -> Sent:
         main = _required(hub.repo_state(repo_id), target)
-        wanted, merged = merged_files(target, files, main)
+        wanted, merged = _merged_files(target, files, main)
         if merged.conflicts and not create_pr:
             raise _edited(target, merged)
         check_metadata(read_page(merged.content.decode()).metadata)
@@ -110,7 +110,7 @@ def send(
     return sent
 
 
-def merged_files(target: Target, files: Mapping[str, File], repo: RemoteRepo) -> tuple[dict[str, File], Merged]:
+def _merged_files(target: Target, files: Mapping[str, File], repo: RemoteRepo) -> tuple[dict[str, File], Merged]:
     """`files` with README.md merged into the one that the repository holds."""
     there = target.hub.read(target.repo_id, README, repo.head) if README in repo.files else None
     front_matter, regions = _published_before(target, repo)
@@ -122,12 +122,8 @@ def operations(files: Mapping[str, File], remote: Mapping[str, RepoFile], former
     """What a commit must do so that the remote files become ours: always new ones, in which huggingface_hub notes."""
     changed = [(path, file.content) for path, file in files.items() if not file.is_same_as(remote.get(path))]
     additions = [CommitOperationAdd(path_in_repo=path, path_or_fileobj=content) for path, content in changed]
-    return [*additions, *(CommitOperationDelete(path_in_repo=path) for path in gone(files, remote, formerly))]
-
-
-def gone(files: Mapping[str, File], remote: Mapping[str, RepoFile], formerly: Collection[str]) -> list[str]:
-    """Paths that were ours, are still there, and are ours no more."""
-    return sorted(path for path in formerly if path in remote and path not in files)
+    gone = sorted(path for path in formerly if path in remote and path not in files)  # ours once, and still there
+    return [*additions, *(CommitOperationDelete(path_in_repo=path) for path in gone)]
 
 
 def _edited(target: Target, merged: Merged) -> HubError:

@@ -166,7 +166,6 @@ def test_a_configuration_file_with_a_wrong_key(tmp_path: Path) -> None:
         ("snippet", "timeline.json", "fetch"),
         ("card", "timeline.json", "fetch"),
         ("push", "timeline.json", "fetch"),
-        ("push --dry-run", "timeline.json", "fetch"),
         ("loadback", "timeline.json", "fetch"),
         ("generate", "model", "publish"),
     ],
@@ -175,9 +174,9 @@ def test_a_stage_without_its_input_names_the_first_command_that_is_missing(
     command: str, record: str, first: str, tmp_path: Path
 ) -> None:
     places = ["--runs-dir", str(tmp_path)]
-    if command.split()[0] in ("snippet", "card", "push", "loadback"):
+    if command in ("snippet", "card", "push", "loadback"):
         places += ["--hub-dir", str(tmp_path / "hub")]
-    result = run(*command.split(), "me", *places)
+    result = run(command, "me", *places)
     assert result.returncode == 1
     assert result.stderr == (
         f"Error: There is no {record} in {tmp_path / 'me'}.\nRun first: hub-publisher {first} me\n"

@@ -10,14 +10,14 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, co
 from hub_publisher.config import Config
 from hub_publisher.errors import CardError, HubError
 from hub_publisher.hub.client import HubClient
-from hub_publisher.hub.push import PlannedFile, plan, refuse_a_substitute, remote_is_current
+from hub_publisher.hub.push import refuse_a_substitute, remote_is_current
 from hub_publisher.hub.target import Target, preflight
 from hub_publisher.localhub import LocalHub
 from hub_publisher.records import Receipt
 from hub_publisher.system.files import read_record, sha256_of
 from tests.helpers.card_records import training
 from tests.helpers.faults import FaultProxy
-from tests.helpers.push import UNHURRIED, files_of, make_publication, push, write_card
+from tests.helpers.push import UNHURRIED, make_publication, push, write_card
 
 Publish = Callable[[str], Config]
 
@@ -32,11 +32,6 @@ def commits(hub: LocalHub, repo_id: str) -> list[str]:
     """Titles of the repository's commits, newest first, without the one that created it."""
     api = HfApi(endpoint=hub.url, token=hub.token)
     return [commit.title for commit in api.list_repo_commits(repo_id)][:-1]
-
-
-def planned(config: Config, target: Target) -> list[PlannedFile]:
-    """What a push would do, as the pipeline asks for it."""
-    return plan(target, files_of(config), read_record(config.run_dir / "receipt.json", Receipt))
 
 
 def aim(config: Config, hub: LocalHub) -> Target:
@@ -91,26 +86,11 @@ def test_update_deletes_what_was_ours_and_leaves_what_was_not(publication: Publi
     (model / "figures" / "loss.png").unlink()
     (model / "figures" / "posts.png").write_bytes(b"\x89PNG another")
     write_card(config, "# Newer words\n")
-    assert [tuple(row) for row in planned(config, target)] == [
-        ("README.md", (model / "README.md").stat().st_size, "changed"),
-        ("config.json", (model / "config.json").stat().st_size, "same"),
-        ("figures/loss.png", 11, "deleted"),
-        ("figures/posts.png", 12, "new"),
-        ("model.safetensors", (model / "model.safetensors").stat().st_size, "same"),
-    ]
     with FaultProxy(hub.url) as proxy:
         receipt = push(config, replace(target, hub=HubClient(proxy.url, hub.token, UNHURRIED)))
         assert 0 < proxy.num_bytes < 50_000  # the weights, 400 kB, are there and are not sent again
     assert commits(hub, target.repo_id) == ["Update the card", "A note by hand", "Publish the model and its card"]
     assert set(api.list_repo_files(target.repo_id)) - {".gitattributes"} == {*receipt.files, "notes.txt"}
-    assert {row.state for row in planned(config, target)} == {"same"}
-
-
-def test_plan_before_anything_exists_changes_nothing(publication: Publish, hub: LocalHub) -> None:
-    config = publication("dry")
-    target = aim(config, hub)
-    assert {row.state for row in planned(config, target)} == {"new"}
-    assert not HfApi(endpoint=hub.url, token=hub.token).repo_exists(target.repo_id)
 
 
 def test_remote_is_current(publication: Publish, hub: LocalHub) -> None:
