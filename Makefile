@@ -44,7 +44,7 @@ serve: $(READY)  ## open the local Hub: a page for every published model
 	@$(BIN)/hub-publisher serve
 
 test: $(DEV_READY)  ## the test suite
-	$(BIN)/python -m pytest -n logical --maxprocesses 8
+	$(BIN)/python -m pytest -n auto
 
 javascript: $(JAVASCRIPT_READY)  ## let `make test` read cards with JavaScript parsers too (needs Node.js 20 and npm)
 

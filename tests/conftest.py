@@ -35,24 +35,31 @@ from tests.helpers.tiny import make_tiny_model  # noqa: E402
 # What takes longest, first: pytest-xdist hands out whole files, in this order, so that what comes last is short. Within
 # a file the tests share what is made once for it.
 _LONGEST_FIRST = (
+    "tracking/test_tracked_publication.py",
     "pipeline/test_pipeline.py",
     "finetune/test_finetune.py",
+    "tracking/test_online.py",
     "hub/test_push_faults.py",
     "pipeline/test_runner.py",
-    "tracking/test_online.py",
     "tracking/test_sync.py",
-    "tracking/test_tracked_publication.py",
-    "readme/test_javascript_parsers.py",
-    "localhub/test_worker.py",
-    "pipeline/test_verify.py",
-    "card/test_snippet.py",
-    "localhub/test_browser.py",
     "tracking/test_tracking.py",
-    "pipeline/test_refresh.py",
     "pipeline/test_publish_again.py",
+    "readme/test_javascript_parsers.py",
+    "pipeline/test_verify.py",
+    "localhub/test_worker.py",
+    "hub/test_push_faults_more.py",
+    "localhub/test_browser.py",
+    "pipeline/test_refresh.py",
+    "card/test_snippet.py",
     "readme/test_escape.py",
     "cli/test_cli.py",
+    "tracking/test_lineage.py",
 )
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two for each core: much of the tests' time is waiting for a server, a child process or a deadline."""
+    return min(2 * (os.cpu_count() or 1), 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
