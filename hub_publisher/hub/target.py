@@ -56,8 +56,10 @@ def open_hub(config: Config) -> Iterator[HubClient]:
     if where != LOCAL:
         yield HubClient(where, find_token())
         return
-    # A proxy that the network needs must not be asked for the server in the next process.
-    os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1", "localhost"]))
+    # A proxy that the network needs must not be asked for the server in the next process. Clients read one of the two.
+    for name in ("no_proxy", "NO_PROXY"):
+        said = os.environ.get(name) or os.environ.get(name.swapcase())
+        os.environ[name] = ",".join(filter(None, [said, "127.0.0.1", "localhost"]))
     with localhub.start(config.hub_dir) as hub:
         yield HubClient(hub.url, hub.token)
 

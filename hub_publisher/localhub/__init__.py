@@ -6,7 +6,10 @@
 It runs as a process of its own, which serves one folder and ends with the process that started it.
 """
 
+import hmac
+import http.client
 import json
+import secrets
 import subprocess
 import sys
 import time
@@ -72,15 +75,24 @@ def start(root: Path, limits: Limits | None = None) -> LocalHub:
 
 
 def find_running(root: Path) -> str | None:
-    """Return the URL of a live server on `root`, None when there is none."""
+    """Return the URL of a live server on `root`, None when there is none.
+
+    It has to prove that it knows the token before any secret is sent: after a crash, anybody on this machine may listen
+    at the address that is left in server.json.
+    """
     try:
-        url = str(json.loads((root / "server.json").read_text())["url"])
-        headers = {"Authorization": f"Bearer {LocalHub(root, url).token}"}
+        url, nonce = str(json.loads((root / "server.json").read_text())["url"]), secrets.token_hex(16)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback never goes through a proxy
-        with opener.open(urllib.request.Request(f"{url}/api/whoami-v2", headers=headers), timeout=5):
-            return url
-    except (OSError, ValueError, KeyError, TypeError):
+        with opener.open(f"{url}/api/proof?nonce={nonce}", timeout=5) as reply:
+            said = str(json.loads(reply.read(1000))["proof"])
+        return url if hmac.compare_digest(said, proof(LocalHub(root, url).token, nonce)) else None
+    except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException):
         return None
+
+
+def proof(token: str, nonce: str) -> str:
+    """Return what shows that one knows the token, to who knows it too, without telling it."""
+    return hmac.new(token.encode(), f"proof\n{nonce}".encode(), "sha256").hexdigest()
 
 
 def _spawn(root: Path, limits: Limits) -> LocalHub | None:

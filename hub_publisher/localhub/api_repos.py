@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from hub_publisher.localhub import metadata
+from hub_publisher.localhub import metadata, proof
 from hub_publisher.localhub.refusal import Refusal
 from hub_publisher.localhub.store import AUTHOR, REPO_NAME, File, Repo, lfs_pointer
 from hub_publisher.localhub.web import Call, Routes
@@ -24,6 +24,12 @@ def whoami(call: Call) -> dict:
     token = {"displayName": f"local-{call.role}", "role": call.role}
     auth = {"type": "access_token", "accessToken": token}
     return {"type": "user", "name": AUTHOR, "fullname": "Local Hub", "orgs": orgs, "auth": auth}
+
+
+@routes.on("GET", "/api/proof")
+def prove(call: Call) -> dict:
+    """Prove to whoever knows the token that this server knows it too."""
+    return {"proof": proof(call.hub.access.key.decode(), call.query("nonce")[:64])}
 
 
 @routes.on("POST", "/api/validate-yaml", is_open=True)

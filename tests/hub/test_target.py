@@ -1,6 +1,7 @@
 """Where to publish, and every reason not to, found before any work."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from huggingface_hub import constants
 from hub_publisher.config import Config
 from hub_publisher.errors import HubError, UsageError
 from hub_publisher.hub.client import HubClient
-from hub_publisher.hub.target import choose_hub, preflight
+from hub_publisher.hub.target import choose_hub, open_hub, preflight
 from hub_publisher.localhub import LocalHub
 from tests.helpers.faults import FaultProxy, status, unused_url
 from tests.helpers.push import UNHURRIED
@@ -48,6 +49,20 @@ def test_login_of_the_hf_command_is_found(monkeypatch: pytest.MonkeyPatch, tmp_p
     (tmp_path / "token").write_text("hf_from_login")
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     assert choose_hub(Config(handle="x1")) == "https://huggingface.co"
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY", "all_proxy"])
+@pytest.mark.parametrize("exceptions", ["no_proxy", "NO_PROXY"])
+def test_no_proxy_stands_before_the_local_hub(
+    name: str, exceptions: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FaultProxy("http://127.0.0.1:9") as proxy:
+        monkeypatch.setenv(name, proxy.url)
+        monkeypatch.setenv(exceptions, "corp.example")
+        with open_hub(Config(handle="x1", hub="local", hub_dir=tmp_path)) as client:
+            assert client.api.whoami()["name"] == "local"
+        assert proxy.requests == []
+    assert "corp.example" in os.environ["no_proxy"]
 
 
 class TestPreflight:

@@ -2,6 +2,7 @@
 
 import hashlib
 import http.client
+import http.server
 import json
 import os
 import signal
@@ -12,6 +13,7 @@ import textwrap
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -173,6 +175,32 @@ def test_killed_again_and_again_while_committing(tmp_path: Path) -> None:
     for file in files.values():
         data = store.blobs.read(file.sha256)
         assert (hashlib.sha256(data).hexdigest(), git_hash(data)) == (file.sha256, file.oid)
+
+
+def test_who_listens_at_the_address_of_a_dead_server_gets_no_secret(tmp_path: Path) -> None:
+    class Impostor(http.server.BaseHTTPRequestHandler):
+        heard: ClassVar[list[str]] = []
+
+        def do_GET(self) -> None:
+            self.heard.append(f"{self.path} {self.headers}")
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"name": "local", "proof": "ab"}')
+
+        def log_message(self, *words: object) -> None:
+            pass
+
+    with localhub.start(tmp_path) as hub:
+        assert hub.process is not None
+        hub.process.kill()
+        hub.process.wait()
+        with http.server.HTTPServer(("127.0.0.1", urlsplit(hub.url).port or 0), Impostor) as impostor:
+            threading.Thread(target=impostor.serve_forever, daemon=True).start()
+            assert localhub.find_running(tmp_path) is None
+            with localhub.start(tmp_path) as other:
+                assert other.url != hub.url
+            impostor.shutdown()
+    assert Impostor.heard and not any(hub.token in request for request in Impostor.heard)
 
 
 def test_concurrent_writers_lose_nothing(hub: localhub.LocalHub) -> None:
