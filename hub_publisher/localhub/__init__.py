@@ -19,6 +19,7 @@ from pathlib import Path
 
 from hub_publisher.errors import PublisherError
 from hub_publisher.localhub.runner import Limits
+from hub_publisher.system.files import private_folder
 
 START_SECONDS = 60
 STOP_SECONDS = 10
@@ -62,7 +63,7 @@ def start(root: Path, limits: Limits | None = None) -> LocalHub:
     Returns when it answers. PublisherError with what the child said when it does not start.
     """
     root = Path(root).resolve()
-    root.mkdir(parents=True, exist_ok=True)
+    private_folder(root)
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if url := find_running(root):

@@ -96,7 +96,7 @@ def same(left: str, right: str) -> bool:
 
 def secret_file(path: Path, prefix: str) -> str:
     """Return the secret in `path`, made at first use and readable by its owner alone."""
-    if not path.exists():
+    if not path.exists() or not path.read_text().strip():  # an empty one would let everybody in
         incoming = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         incoming.touch(mode=0o600)
         incoming.write_text(f"{prefix}{secrets.token_urlsafe(24)}\n")

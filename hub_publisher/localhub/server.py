@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import socket
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hub_publisher.localhub.runner import Limits, Runner
 from hub_publisher.localhub.store import Store
 from hub_publisher.localhub.web import App, Hub, Routes
 from hub_publisher.localhub.xet import XorbStore
+from hub_publisher.system.files import private_folder
 
 # In this order paths are tried: the API first, then pages.
 PARTS = (api_repos, api_commits, api_pulls, transfer, api_inference, pages)
@@ -40,7 +42,7 @@ def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str]
     its pages. PublisherError when another process serves `root`, or the port asked for is taken.
     """
     root = root.resolve()  # the worker process has another working directory
-    root.mkdir(parents=True, exist_ok=True)
+    private_folder(root)
     with open(root / "lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,7 +52,11 @@ def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str]
         listener = bind(root, host, port)
         shown = f"[{host}]" if ":" in host else "127.0.0.1" if host in ANY_HOST else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
-        app = make_app(root, host, limits)
+        try:
+            app = make_app(root, host, limits)
+        except sqlite3.DatabaseError as error:
+            remedy = f"Move {root} away, or put a good copy of hub.sqlite3 in its place."
+            raise PublisherError(f"{root}/hub.sqlite3 is damaged: {error}.", remedy) from error
         server = Server(uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", ws="none",
                                        timeout_graceful_shutdown=5, server_header=False))  # fmt: skip
         record = root / "server.json"

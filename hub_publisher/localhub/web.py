@@ -204,8 +204,8 @@ async def answer(hub: Hub, request: Request, routes: Routes) -> Response:
 
 
 def as_refusal(error: Exception) -> Refusal:
-    """Return the answer to an error of the server itself: 507 for a full disk, else 500 with an entry in the log."""
-    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    """Return the answer to an error of the server itself: 507 for what has no room on the disk, else 500, logged."""
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     if full or (isinstance(error, sqlite3.OperationalError) and "full" in str(error)):
         return Refusal(507, "No space left on the disk of the local Hub")
     log.error("request failed", exc_info=error)

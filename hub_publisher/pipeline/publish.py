@@ -19,6 +19,7 @@ from hub_publisher.pipeline.job import Job, Say
 from hub_publisher.pipeline.runner import Runner, following, void
 from hub_publisher.pipeline.stages import BY_NAME, STAGES
 from hub_publisher.records import Curation, Evaluation, LoadBack, Receipt, StageRecord, Timeline, Training
+from hub_publisher.system.files import private_folder
 from hub_publisher.tracking.records import Tracking
 
 
@@ -208,7 +209,7 @@ def _known_base(job: Job) -> str:
 @contextmanager
 def alone(config: Config) -> Iterator[None]:
     """Keep a second process from working on the same publication."""
-    config.run_dir.mkdir(parents=True, exist_ok=True)
+    private_folder(config.run_dir)
     try:
         with FileLock(config.run_dir / ".lock", timeout=0):
             yield

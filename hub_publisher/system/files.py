@@ -13,6 +13,13 @@ from pydantic import BaseModel
 from hub_publisher.records import Output
 
 R = TypeVar("R", bound=BaseModel)
+_UMASK = os.umask(0o077)  # it can only be read by setting it
+os.umask(_UMASK)
+
+
+def private_folder(path: Path) -> None:
+    """Make a folder that its owner alone may look into, where there is none."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 def fingerprint(*parts: Any) -> str:
@@ -53,7 +60,7 @@ def write_bytes(path: Path, content: bytes | Iterable[bytes]) -> None:
             file.writelines([content] if isinstance(content, bytes) else content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+        os.chmod(temporary, 0o666 & ~_UMASK)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -118,8 +118,23 @@ def test_the_server_ends_with_the_process_that_started_it(tmp_path: Path) -> Non
 
 def test_a_failing_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "hub.sqlite3").write_bytes(b"this is no database, and never was one" * 99)
-    with pytest.raises(PublisherError, match="file is not a database"):
+    with pytest.raises(PublisherError) as error:
         localhub.start(tmp_path)
+    assert error.value.message.splitlines()[0] == (
+        f"The local Hub did not start: {tmp_path}/hub.sqlite3 is damaged: file is not a database."
+    )
+    assert f"Move {tmp_path} away" in error.value.message and "Traceback" not in error.value.message
+
+
+def test_only_its_owner_may_look_into_it_and_no_token_is_empty(tmp_path: Path) -> None:
+    root = tmp_path / "runs" / ".hub"
+    with localhub.start(root) as hub:
+        assert root.stat().st_mode & 0o777 == 0o700
+        assert (root / "token").stat().st_mode & 0o777 == 0o600
+        token = hub.token
+    (root / "token").write_text("\n")
+    with localhub.start(root) as hub:
+        assert len(hub.token) == len(token) and hub.token != token
 
 
 def test_killed_in_the_middle_of_an_upload_leaves_nothing_half(tmp_path: Path) -> None:

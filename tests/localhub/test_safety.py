@@ -255,3 +255,9 @@ def test_the_server_is_still_there(hub: localhub.LocalHub, repo: str) -> None:
         thread.join()
     assert results == [200] * 8
     assert "request failed" not in (hub.root / "server.log").read_text(), "what the edge of the server catches and logs"
+
+
+def test_whatever_a_client_sends_comes_back_in_a_short_header(hub: localhub.LocalHub) -> None:
+    body = json.dumps({"name": "x" * 200_000, "organization": "safety"})
+    status, headers, _ = call(hub, "POST", "/api/repos/create", body, auth="yes")
+    assert status == 400 and len(headers["x-error-message"]) == 1000

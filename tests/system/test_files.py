@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -82,3 +84,14 @@ def test_jsonl_holds_one_row_a_line_whatever_the_text(tmp_path: Path) -> None:
     lines = (tmp_path / "p.jsonl").read_bytes().split(b"\n")
     assert len(lines) == 3 and json.loads(lines[0])["text"] == "two\nlines"
     assert list(disk.read_jsonl(tmp_path / "p.jsonl", Post)) == rows
+
+
+def test_files_follow_the_umask_and_folders_are_their_owners(tmp_path: Path) -> None:
+    disk.private_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
+    script = (
+        "import os, sys; os.umask(0o077); from pathlib import Path; from hub_publisher.system.files import write_bytes;"
+        "write_bytes(Path(sys.argv[1]), b'x')"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "file")], check=True)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
