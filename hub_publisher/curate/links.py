@@ -27,8 +27,7 @@ _CLOSING = {
     "(": ")", "[": "]", "{": "}", "<": ">", "（": "）", "【": "】", "「": "」", "『": "』", "«": "»", "»": "«",
     "“": "”", "„": "“”", "‘": "’", '"': '"', "'": "'",
 }  # fmt: skip
-_POINTERS = ":：→➡▶►👉⬇↓➜⇒»|–—-\ufe0f "
-_VIA = re.compile(r"(?:^|(?<=\s))via$", re.IGNORECASE)
+_POINTERS = ":：→➡▶►👉⬇↓➜⇒»|–—-\ufe0f \t"
 _GLUED_BEFORE = ",.;:!?)]}…、。，！？）"
 
 
@@ -63,9 +62,19 @@ def _without_leftovers(left: str, right: str) -> tuple[str, str]:
     while left and right and right[0] in _CLOSING.get(left[-1], ""):
         left, right = left[:-1].rstrip(" \t"), right[1:].lstrip(" \t")
     if not right or right[0] == "\n":
-        while left != (shorter := _VIA.sub("", left.rstrip(_POINTERS)).rstrip(" \t")):
-            left = shorter
+        left = left[: _end_without_pointers(left)]
     return left, right
+
+
+def _end_without_pointers(text: str) -> int:
+    """Where `text` ends without the colons, arrows and `via` that point at what follows; in linear time."""
+    end = len(text)
+    while True:
+        while end and text[end - 1] in _POINTERS:
+            end -= 1
+        if text[max(end - 3, 0) : end].lower() != "via" or not (end == 3 or text[end - 4].isspace()):
+            return end
+        end -= 3
 
 
 def _glue(left: str, right: str) -> str:

@@ -16,7 +16,17 @@ from hub_publisher.errors import SourceError
 from hub_publisher.records import Post, Timeline
 from hub_publisher.sources import rows as formats
 from hub_publisher.sources.dates import is_day_first, parse_date
-from hub_publisher.sources.reading import REPOST, Reading, escapes_html, existing, inner, looks_cut, state_of, strings
+from hub_publisher.sources.reading import (
+    REPOST,
+    Reading,
+    escapes_html,
+    existing,
+    inner,
+    language_code,
+    looks_cut,
+    state_of,
+    strings,
+)
 from hub_publisher.sources.x_records import Owner, is_to_other, links_of
 from hub_publisher.text.characters import well_formed
 
@@ -119,12 +129,11 @@ class _Table:
         text = self._text(row)
         kinds = strings(row.get("referenced_tweets"), "type")
         is_repost = bool(REPOST.match(text)) or "retweeted" in kinds or _says_yes(self._value(row, "is_repost"))
-        language = self._value(row, "language")
         self.dates.append(self._value(row, "created_at"))
         return Post(
             id=well_formed(str(self._value(row, "id") or number)),
             text=text,
-            language=language if isinstance(language, str) else None,
+            language=language_code(self._value(row, "language")),
             is_repost=is_repost,
             is_reply=self._is_reply(row, kinds, text),
             is_truncated=not is_repost and (looks_cut(text) or (row.get("truncated") is True and not _long(row))),

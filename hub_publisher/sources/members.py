@@ -107,7 +107,13 @@ def opened_files(path: Path) -> list[Path]:
 
 def _folder(path: Path) -> Members:
     """An unzipped archive, its data folder, or the folder that either lies in."""
-    found = [file for root in ("", "data/", "*/data/") for pattern in _IN_FOLDER for file in path.glob(root + pattern)]
+    found = [
+        file
+        for root in ("", "data/", "*/data/")
+        for pattern in _IN_FOLDER
+        for file in path.glob(root + pattern)
+        if file.is_file()
+    ]
     return Members(str(path), _in_data_folder(path, {file.relative_to(path).as_posix(): file for file in found}))
 
 

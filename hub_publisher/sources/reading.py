@@ -51,6 +51,11 @@ def strings(items: Any, key: str) -> list[str]:
     return [value for value in found if isinstance(value, str) and value]
 
 
+def language_code(value: Any) -> str | None:
+    """What a platform says the language is, where that may be a code."""
+    return value if isinstance(value, str) and value.isascii() and len(value) < 36 else None
+
+
 def looks_cut(text: str) -> bool:
     """Whether X cut this text: it ends in half a link, in `… <link>` at the length X cuts to, or in `…` there.
 
@@ -87,6 +92,8 @@ def state_of(paths: Iterable[Path]) -> str:
 
 def existing(path: Path, remedy: str) -> Path:
     """`path` when something lies there that can be read. Raises SourceError otherwise."""
+    if path.exists() and not path.is_dir() and not path.is_file():  # a pipe would be waited for
+        raise SourceError(f"{path} is neither a file nor a folder.", remedy)
     try:
         if not path.is_dir():
             path.open("rb").close()

@@ -128,6 +128,21 @@ def parquet_rows(path: Path, wanted: Callable[[list[str]], list[str]]) -> Rows:
         with ParquetFile(path) as file:
             columns = wanted(file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=10_000, columns=columns):
-                yield from batch.to_pylist()
+                yield from _without_nanoseconds(batch).to_pylist()
     except (ArrowException, OSError) as error:
         raise SourceError(f"{path.name} is no Parquet file, or a damaged one.", "Export or copy it again.") from error
+    except (ValueError, OverflowError) as error:
+        remedy = "Export it again, with texts in UTF-8 and dates as ISO 8601."
+        raise SourceError(f"{path.name} holds a value that cannot be read: {error}.", remedy) from error
+
+
+def _without_nanoseconds(batch: Any) -> Any:
+    """The batch with its times, which pandas writes in nanoseconds, in the microseconds that Python has."""
+    import pyarrow
+
+    types = ((field, field.type) for field in batch.schema)
+    fields = [
+        field.with_type(pyarrow.timestamp("us", kind.tz)) if pyarrow.types.is_timestamp(kind) else field
+        for field, kind in types
+    ]
+    return batch.cast(pyarrow.schema(fields), safe=False)

@@ -27,6 +27,7 @@ from hub_publisher.text.characters import unescape, well_formed
 NAME = "x_archive"
 VERSION = 2  # raise it when the same archive gives other posts than before
 
+_COUNT = re.compile("[0-9]{1,12}")
 _GLOBAL = re.compile(r"(?:window\.)?(?:YTD|Grailbird\.data)\.(\w+?)(?:\.part\d+|_\d{4}_\d\d)")
 _MAX_PICTURE = 16 * 2**20  # bytes
 _MAX_RECORD = 8 * 2**20  # characters of JSON; a record takes some two thousand
@@ -148,7 +149,7 @@ def _compare_with_manifest(members: Members, num_posts: int) -> list[str]:
     types = inner(manifest, "dataTypes")
     counts = strings((inner(types, "tweets") or inner(types, "tweet")).get("files"), "count")
     notes = []
-    if counts and all(map(str.isdigit, counts)) and (promised := sum(map(int, counts))) != num_posts:
+    if counts and all(map(_COUNT.fullmatch, counts)) and (promised := sum(map(int, counts))) != num_posts:
         notes.append(f"The archive's list of contents promises {promised} posts, its files hold {num_posts}.")
     if inner(manifest, "archiveInfo").get("isPartialArchive") is True:
         notes.append("The archive calls itself partial: posts may be missing.")

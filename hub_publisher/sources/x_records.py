@@ -9,7 +9,7 @@ from typing import Any
 
 from hub_publisher.records import Post
 from hub_publisher.sources.dates import parse_date
-from hub_publisher.sources.reading import REPOST, inner, looks_cut, strings
+from hub_publisher.sources.reading import REPOST, inner, language_code, looks_cut, strings
 from hub_publisher.text.characters import unescape, well_formed
 
 _CUT_MARK = re.compile(r"…\s*(?:https?://\S*)?\s*$")
@@ -70,7 +70,7 @@ def to_post(record: Any, owner: Owner, notes: Notes) -> Post:
         id=post_id(tweet),
         text=text,
         created_at=created_at,
-        language=tweet["lang"] if isinstance(tweet.get("lang"), str) else None,
+        language=language_code(tweet.get("lang")),
         is_repost=is_repost,
         is_reply=any(map(tweet.get, _REPLY)) and is_to_other(tweet, text, owner),
         is_truncated=is_cut,

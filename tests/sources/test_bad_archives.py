@@ -1,5 +1,7 @@
 """What is no X archive, or a dangerous one: one clear error each."""
 
+import json
+import os
 import zipfile
 
 import pytest
@@ -129,3 +131,30 @@ def test_archives_without_posts(tmp_path):
     assert error_of(tmp_path, tmp_path) == f"There is no data/tweets.js in {tmp_path}."
     path = as_zip(tmp_path / "b.zip", files([]))
     assert error_of(tmp_path, path) == "There is not a single post of wick_test in the x_archive."
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"lang": "\ud800"}, {"lang": "x" * 99}, {"referenced_tweets": 5}, {"entities": {"urls": True}}, {"entities": [1]}],
+    ids=str,
+)
+def test_a_record_of_odd_shapes_is_a_post_all_the_same(tmp_path, odd):
+    timeline = fetch(config(tmp_path, as_folder(tmp_path / "a", files([tweet(1, "The lamp is lit", **odd)]))))
+    assert [post.text for post in timeline.posts] == ["The lamp is lit"]
+    assert timeline.posts[0].language == ("en" if "lang" not in odd else None)
+
+
+@pytest.mark.parametrize("count", ["²", "9" * 5000, "-1"])
+def test_a_count_in_the_manifest_that_is_no_number_promises_nothing(tmp_path, count):
+    manifest = {"dataTypes": {"tweets": {"files": [{"count": count}]}}}
+    members = files([tweet(1, "The lamp is lit")], manifest=f"window.__THAR_CONFIG = {json.dumps(manifest)}")
+    timeline = fetch(config(tmp_path, as_folder(tmp_path / "a", members)))
+    assert not [note for note in timeline.notes if "promises" in note]
+
+
+def test_a_pipe_is_never_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.zip")
+    assert error_of(tmp_path, tmp_path / "pipe.zip") == f"{tmp_path}/pipe.zip is neither a file nor a folder."
+    (tmp_path / "data").mkdir()
+    os.mkfifo(tmp_path / "data" / "tweets.js")
+    assert error_of(tmp_path, tmp_path) == f"There is no data/tweets.js in {tmp_path}."

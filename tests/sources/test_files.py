@@ -285,3 +285,33 @@ def test_a_missing_file_and_a_folder(tmp_path):
         with pytest.raises(SourceError) as error:
             state(Config(handle="wick", from_path=path))
         assert error.value.message == message
+
+
+def parquet(tmp_path, **columns):
+    path = tmp_path / "posts.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+def test_the_nanoseconds_of_pandas_are_a_date(tmp_path):
+    moment = datetime(2023, 8, 12, 16, 10, tzinfo=UTC)
+    dates = pyarrow.array([int(moment.timestamp()) * 10**9 + 1], pyarrow.timestamp("ns", "UTC"))
+    path = parquet(tmp_path, text=pyarrow.array(["The lamp is lit"]), created_at=dates)
+    (post,) = fetch(Config(handle="wick", from_path=path, runs_dir=tmp_path / "runs")).posts
+    assert post.created_at == moment
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        {"created_at": pyarrow.array([2**62], pyarrow.timestamp("us"))},
+        {"created_at": pyarrow.array([1], pyarrow.duration("ns"))},
+        {"content": pyarrow.array([b"\xff\xfe"]).view(pyarrow.string())},
+    ],
+    ids=["beyond the year 9999", "a duration", "no UTF-8"],
+)
+def test_a_parquet_value_that_python_lacks_is_one_error(tmp_path, column):
+    path = parquet(tmp_path, text=pyarrow.array([None if "content" in column else "The lamp is lit"]), **column)
+    with pytest.raises(SourceError, match=r"posts\.parquet holds a value that cannot be read: ") as error:
+        fetch(Config(handle="wick", from_path=path, runs_dir=tmp_path / "runs"))
+    assert error.value.remedy == "Export it again, with texts in UTF-8 and dates as ISO 8601."
