@@ -9,7 +9,8 @@ answer or in a HubError that says what failed, where, and what to type.
 import json
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.pool import ThreadPool
@@ -121,10 +122,24 @@ class HubClient:
             wait = min(2 * wait, policy.longest_wait_seconds)
         raise AssertionError("num_attempts is at least 1")
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Say it plainly where an answer has another shape than huggingface_hub, or who looks into it, expects."""
+        try:
+            yield
+        except (HfHubHTTPError, json.JSONDecodeError):
+            raise
+        except (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError) as error:
+            raise HubError(
+                f"The Hub at {self.endpoint} gave an answer that cannot be read: {type(error).__name__}: {error}.",
+                "Look whether that is the address of a Hub; huggingface.co is named by --hub huggingface.co.",
+            ) from error
+
     def repo_state(self, repo_id: str, revision: str | None = None) -> RemoteRepo | None:
         """The repository at the head of its main branch, or of `revision`, or None when there is none."""
         try:
-            info = self.api.model_info(repo_id, revision=revision, timeout=self.retry_policy.answer_seconds)
+            with self.reading():
+                info = self.api.model_info(repo_id, revision=revision, timeout=self.retry_policy.answer_seconds)
         except HfHubHTTPError as error:
             is_missing = isinstance(error, RepositoryNotFoundError) and not isinstance(error, GatedRepoError)
             if is_missing or error.response.status_code == 404:
@@ -135,8 +150,12 @@ class HubClient:
 
     def tree(self, repo_id: str, revision: str) -> dict[str, RepoFile]:
         """Every file of the repository at `revision`, by path."""
-        entries = self.api.list_repo_tree(repo_id, recursive=True, revision=revision)
-        return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+        with self.reading():
+            entries = self.api.list_repo_tree(repo_id, recursive=True, revision=revision)
+            files = {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
+            if odd := [path for path in files if not {"", ".", ".."}.isdisjoint(path.split("/"))]:
+                raise ValueError(f"{odd[0]!r} is no path of a file")
+            return files
 
     def read(self, repo_id: str, path: str, revision: str) -> bytes:
         """The content of one file of the repository at `revision`, which names a commit."""
@@ -152,14 +171,15 @@ class HubClient:
 
         Opening one and committing to it are two requests, so that a lost answer never leaves a second one behind.
         """
-        me = self.api.whoami()["name"]
-        known = self.api.get_repo_discussions(
-            repo_id, author=me, discussion_type="pull_request", discussion_status="open"
-        )
-        for discussion in known:
-            if discussion.title == title:
-                return int(discussion.num)
-        return int(self.api.create_pull_request(repo_id, title=title, description=description).num)
+        with self.reading():
+            me = self.api.whoami()["name"]
+            known = self.api.get_repo_discussions(
+                repo_id, author=me, discussion_type="pull_request", discussion_status="open"
+            )
+            for discussion in known:
+                if discussion.title == title:
+                    return int(discussion.num)
+            return int(self.api.create_pull_request(repo_id, title=title, description=description).num)
 
     def create(self, repo_id: str, private: bool) -> None:
         """Create the repository; one that is already there is left as it is."""
@@ -183,6 +203,9 @@ class HubClient:
             raise
         except ValueError as error:  # validate-yaml's verdict on the card, or the LFS server's on one file
             raise HubError(f"The Hub at {self.endpoint} refuses {repo_id}: {error}", "") from error
+        except (AttributeError, LookupError, TypeError):
+            with self.reading():
+                raise
         return info.oid
 
     def _error(self, doing: str, cause: BaseException) -> HubError:

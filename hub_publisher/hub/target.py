@@ -107,11 +107,12 @@ def preflight(config: Config, hub: HubClient, is_local: bool) -> Target:
             "Log in with `hf auth login`, or publish to the embedded Hub with --hub local.",
         )
     me = hub.call("asking whose token this is", hub.api.whoami, most_attempts=_NUM_ATTEMPTS)
-    namespace = config.namespace or (LOCAL_NAMESPACE if is_local else me["name"])
-    if not is_local:
-        namespace = _own_namespace(me, namespace)
-    repo_id = f"{namespace}/{config.name}"
-    _check_may_write(me, repo_id, hub.endpoint)
+    with hub.reading():
+        namespace = config.namespace or (LOCAL_NAMESPACE if is_local else me["name"])
+        if not is_local:
+            namespace = _own_namespace(me, namespace)
+        repo_id = f"{namespace}/{config.name}"
+        _check_may_write(me, repo_id, hub.endpoint)
     repo = hub.call(f"looking at {repo_id}", lambda: hub.repo_state(repo_id), most_attempts=_NUM_ATTEMPTS)
     if repo is not None and config.private and not repo.private:
         raise HubError(
