@@ -89,7 +89,7 @@ def _json_lines(posts: Any) -> str:
         return str(posts.write_ndjson())
     if hasattr(posts, "columns") and hasattr(posts, "to_json"):  # pandas
         return str(posts.to_json(orient="records", lines=True, date_format="iso"))
-    if not isinstance(posts, Iterable):
+    if isinstance(posts, Mapping) or not isinstance(posts, Iterable):  # a mapping's keys are no posts
         raise _no_posts(posts)
     return "".join(_line(post) for post in posts)
 

@@ -116,6 +116,7 @@ def test_a_path_is_a_file_or_an_archive(
         (lambda: publish(handle="me", posts=[]), "posts holds no posts."),
         (lambda: publish(handle="me", posts=[7]), "posts holds 7 (int), which is no post."),
         (lambda: publish(handle="me", posts=7), "posts holds 7 (int), which is no post."),  # type: ignore[arg-type]
+        (lambda: publish(handle="me", posts={"text": []}), "posts holds {'text': []} (dict), which is no post."),
         (lambda: publish(handle="me", posts="a.csv", from_path="b.csv"), "Posts are given twice."),
         (lambda: publish(handle="me", num_epochs="2"), "num_epochs must be a whole number, not '2' (str)."),
     ],
