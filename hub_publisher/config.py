@@ -4,11 +4,13 @@ Precedence is TOML file < environment (HUB_PUBLISHER_<FIELD>) < command-line fla
 builds one Config. From Python, `Config(handle="lampkeeper_bot")` is enough.
 """
 
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 from hub_publisher.errors import UsageError
 
@@ -45,6 +47,13 @@ class Config:
     archive: Path | None = _option(None, "X data archive: the zip, its folder, or a bare tweets.js.", used_by="fetch")
     from_path: Path | None = _option(None, "File of posts: .jsonl, .json, .csv, .parquet or .txt.", used_by="fetch")
     text_column: str | None = _option(None, "Column of the text, where its name does not tell.", decides="fetch")
+    display_name: str | None = _option(
+        None, "Name on the card [default: the source's, or the handle].", decides="fetch"
+    )
+    profile_url: str | None = _option(None, "Web address of the account [default: the source's].", decides="fetch")
+    avatar: Path | None = _option(
+        None, "Picture of the account: a PNG or JPEG [default: the source's].", used_by="fetch"
+    )
 
     hub: str = _option(
         "auto",
@@ -125,11 +134,10 @@ class Config:
     hub_dir: Path = _option(Path("runs/.hub"), "Folder of the local Hub's repositories.", used_by=_ON_A_HUB)
 
     def __post_init__(self) -> None:
+        for setting in fields(self):
+            typed = _prompts if setting.name == "prompts" else _typed
+            object.__setattr__(self, setting.name, typed(setting.name, setting.type, getattr(self, setting.name)))
         object.__setattr__(self, "handle", check_handle(self.handle))
-        for name in ("archive", "from_path", "accelerate_config", "template", "eval_results", "runs_dir", "hub_dir"):
-            value = getattr(self, name)
-            object.__setattr__(self, name, Path(value).expanduser() if value is not None else None)
-        object.__setattr__(self, "prompts", tuple(self.prompts))
         _check_numbers(self)
         _check_names(self)
 
@@ -142,6 +150,35 @@ class Config:
     def run_dir(self) -> Path:
         """Folder that holds everything about this publication."""
         return self.runs_dir / self.name
+
+
+_KINDS: dict[type, tuple[tuple[type, ...], str]] = {  # what a setting is -> what it may be given as, in words
+    str: ((str,), "a text"),
+    int: ((int,), "a whole number"),
+    float: ((int, float), "a number"),
+    bool: ((bool,), "True or False"),
+    Path: ((str, os.PathLike), "the path of a file or folder"),
+}
+
+
+def _typed(name: str, annotation: Any, value: object) -> object:
+    """The value of a setting, paths as Path. Raises UsageError when it is of another type than the setting's."""
+    kinds = get_args(annotation) or (annotation,)
+    if value is None and NoneType in kinds:
+        return None
+    accepted, words = _KINDS[kinds[0]]
+    if not isinstance(value, accepted) or (isinstance(value, bool) and kinds[0] is not bool):
+        remedy = "Write it without quotes." if isinstance(value, str) else ""
+        raise UsageError(f"{name} must be {words}, not {value!r:.60} ({type(value).__name__}).", remedy)
+    return Path(value).expanduser() if kinds[0] is Path and isinstance(value, str | os.PathLike) else value
+
+
+def _prompts(name: str, annotation: Any, value: object) -> tuple[str, ...]:
+    """The prompts as a tuple; a single text is one prompt."""
+    prompts = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    for prompt in prompts:
+        _typed(name, str, prompt)
+    return prompts
 
 
 def check_handle(handle: str) -> str:

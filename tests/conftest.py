@@ -36,6 +36,7 @@ from tests.helpers.tiny import make_tiny_model  # noqa: E402
 # a file the tests share what is made once for it.
 _LONGEST_FIRST = (
     "tracking/test_tracked_publication.py",
+    "tests/test_notebook.py",
     "pipeline/test_pipeline.py",
     "finetune/test_finetune.py",
     "tracking/test_online.py",

@@ -76,3 +76,34 @@ def test_every_setting_says_what_it_is() -> None:
 def test_an_error_shows_its_remedy() -> None:
     assert str(PublisherError("It broke.", "Mend it.")) == "It broke.\nMend it."
     assert str(PublisherError("It broke.")) == "It broke."
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"num_epochs": "2"}, "num_epochs must be a whole number, not '2' (str).\nWrite it without quotes."),
+        ({"num_epochs": 2.0}, "num_epochs must be a whole number, not 2.0 (float)."),
+        ({"num_epochs": True}, "num_epochs must be a whole number, not True (bool)."),
+        ({"learning_rate": [1e-4]}, "learning_rate must be a number, not [0.0001] (list)."),
+        ({"learning_rate": None}, "learning_rate must be a number, not None (NoneType)."),
+        ({"private": "yes"}, "private must be True or False, not 'yes' (str).\nWrite it without quotes."),
+        ({"namespace": 7}, "namespace must be a text, not 7 (int)."),
+        ({"archive": 7}, "archive must be the path of a file or folder, not 7 (int)."),
+        ({"prompts": 7}, "prompts must be a text, not 7 (int)."),
+        ({"prompts": ["Today I", None]}, "prompts must be a text, not None (NoneType)."),
+        ({"handle": 7}, "handle must be a text, not 7 (int)."),
+    ],
+    ids=str,
+)
+def test_a_value_of_another_type_is_refused_with_a_sentence(setting: dict[str, object], sentence: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Config(**{"handle": "me", **setting})  # type: ignore[arg-type]
+    assert str(error.value) == sentence
+
+
+def test_what_means_the_same_is_taken() -> None:
+    config = Config(handle="me", prompts="My dream is", learning_rate=1, archive="~/posts.zip", num_processes=None)  # type: ignore[arg-type]
+    assert config.prompts == ("My dream is",)
+    assert config.archive == Path.home() / "posts.zip"
+    assert config.learning_rate == 1
+    assert Config(handle="me", prompts=["Today I", "Fog"]).prompts == ("Today I", "Fog")  # type: ignore[arg-type]

@@ -1,8 +1,11 @@
 """The documents say what is so: commands that exist, files that are there, examples that run, help that is current."""
 
 import ast
+import hashlib
 import inspect
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +17,9 @@ import pytest
 
 from hub_publisher import __version__, sources
 from hub_publisher.cli import main
+from hub_publisher.config import FIELD_NAMES, Config
 from hub_publisher.pipeline.stages import STAGES
+from hub_publisher.sources import files
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -27,8 +32,15 @@ def shell_lines() -> list[str]:
     return [line.split("#")[0].strip() for kind, text in FENCES if kind == "sh" for line in text.splitlines()]
 
 
+def typed() -> list[str]:
+    """Every command of ours that a document shows, in a block or within a line, but for those with a <gap>."""
+    inline = re.findall(r"`(hub-publisher \w[^`<]*)`", "\n".join((README, CONTRIBUTING, *GUIDES)))
+    ours = [line for line in shell_lines() if line.startswith("hub-publisher")]
+    return list(dict.fromkeys([*ours, *(line.replace("\n", " ") for line in inline)]))
+
+
 def test_the_readme_is_short() -> None:
-    assert len(README.splitlines()) <= 200
+    assert len(README.splitlines()) < 150
 
 
 @pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("make")])
@@ -41,17 +53,65 @@ def test_make_commands_of_the_documents_exist(line: str) -> None:
     assert {word.split("=")[0] for word in words[2:]} <= set(given[1].split())
 
 
-@pytest.mark.parametrize("line", [line for line in shell_lines() if line.startswith("hub-publisher")])
-def test_commands_and_flags_of_the_documents_exist(line: str) -> None:
-    words = line.split()
-    command = main.commands[words[1]]
-    flags = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
-    assert {word.split("=")[0] for word in words[2:] if re.fullmatch(r"--?[a-z].*", word)} <= flags
+@pytest.mark.parametrize("line", typed())
+def test_commands_of_the_documents_are_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parsed as the program does: flags and arguments that exist, values of the right kind, settings with a meaning."""
+    shutil.copy(ROOT / "docs" / "run.toml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    _, name, *words = shlex.split(line)
+    context = main.commands[name].make_context(name, words)
+    settings = {key: value for key, value in context.params.items() if key in FIELD_NAMES}
+    if settings.get("handle"):
+        Config(**settings)
 
 
-def test_python_of_the_readme_compiles_and_imports_what_exists() -> None:
-    blocks = [text for kind, text in _FENCE.findall(README) if kind == "python"]
-    assert blocks
+def test_the_first_commands_do_what_the_readme_says(tmp_path: Path) -> None:
+    """The rehearsal of one's own posts, and what the pages on sources show, with the posts there."""
+    (tmp_path / "posts.csv").write_text("text\n" + "\n".join(f"{word} again." for word in _words(80)), encoding="utf-8")
+    shutil.copy(ROOT / "docs" / "run.toml", tmp_path)
+    for line in typed():
+        if re.match(r"hub-publisher (fetch|curate) you|.* --config run.toml", line):
+            _, *words = shlex.split(line)
+            rehearsal = ["--dry-run"] if words[0] == "publish" else []
+            result = subprocess.run(
+                [sys.executable, "-m", "hub_publisher", *words, *rehearsal],
+                cwd=tmp_path, capture_output=True, encoding="utf-8", check=False, timeout=120,
+            )  # fmt: skip
+            assert result.returncode == 0, (line, result.stderr)
+
+
+def _words(number: int) -> list[str]:
+    """As many sentences that have nothing in common."""
+    return [" ".join(hashlib.sha256(f"{i} {j}".encode()).hexdigest()[:9] for j in range(6)) for i in range(number)]
+
+
+def test_pip_installs_what_the_makefile_installs() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for line in (line for line in shell_lines() if line.startswith("pip install --no-deps")):
+        assert line.removeprefix("pip ") in makefile.replace("--quiet --disable-pip-version-check ", "")
+
+
+def test_what_troubleshooting_quotes_is_what_the_program_says() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    quoted = re.findall(r"^\| `([^`]+)` \|", page, re.MULTILINE)
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "hub_publisher").rglob("*.py"))
+    said_elsewhere = {"command not found", "must be a whole number"}  # the shell; put together from Config's kinds
+    assert len(quoted) > 10
+    assert [text for text in quoted if text not in code and text not in said_elsewhere] == []
+
+
+def test_the_columns_are_those_that_are_read() -> None:
+    page = (ROOT / "docs" / "sources.md").read_text(encoding="utf-8")
+    rows = [re.findall(r"`(\w+)`", line) for line in page.splitlines() if line.startswith("| ")]
+    listed = [tuple(names) for names in rows if names]
+    assert listed[:-1] == [files._COLUMNS[what] for what in ("text", "created_at", "language", "is_repost", "id")]
+    assert listed[-1] == files._REPLY
+
+
+def test_python_of_the_pages_compiles_and_imports_what_exists() -> None:
+    pages = (README, (ROOT / "docs" / "stages.md").read_text(encoding="utf-8"))
+    blocks = [text for page in pages for kind, text in _FENCE.findall(page) if kind == "python"]
+    assert len(blocks) == 2
     for text in blocks:
         compile(text, "README.md", "exec")
         for line in text.splitlines():
@@ -69,12 +129,13 @@ def test_the_file_tree_is_the_one_on_disk() -> None:
     assert named == there
 
 
-def test_every_stage_and_its_record_stand_in_the_readme() -> None:
-    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", README, re.MULTILINE)
+def test_every_stage_and_its_record_stand_on_their_page() -> None:
+    page = (ROOT / "docs" / "stages.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| (.+) \|$", page, re.MULTILINE)
     assert [stage for stage, _ in rows] == [stage.name for stage in STAGES]
-    for stage, (_, files) in zip(STAGES, rows, strict=True):
-        assert files.startswith(f"`{stage.record.file}`") or stage.name == "card"  # whose page people look for
-        assert f"`{stage.record.file}`" in files
+    for stage, (_, left) in zip(STAGES, rows, strict=True):
+        assert left.startswith(f"`{stage.record.file}`") or stage.name == "card"  # whose page people look for
+        assert f"`{stage.record.file}`" in left
 
 
 def test_the_output_shown_in_the_readme_has_every_stage_in_order() -> None:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 
-from tqdm import tqdm
-
 from hub_publisher.config import Config
 from hub_publisher.curate.rules import Sieve, sieve
 from hub_publisher.curate.split import HELDOUT, TRAIN, by_time, split
 from hub_publisher.curate.statistics import summarise
 from hub_publisher.errors import SourceError
 from hub_publisher.records import POSTS, Account, Curation, KeptPost, Timeline
+from hub_publisher.system.bars import hidden, tqdm
 from hub_publisher.system.files import sha256_of, write_jsonl
 from hub_publisher.text import languages
 
@@ -23,7 +22,7 @@ def curate(config: Config, timeline: Timeline) -> Curation:
     posts.jsonl is in the order of time. Raises SourceError, with every count, when fewer than `config.min_posts`
     posts are left.
     """
-    posts = tqdm(by_time(timeline.posts), "Curating", unit=" posts", disable=None, leave=False)
+    posts = tqdm(by_time(timeline.posts), "Curating", unit=" posts", disable=hidden(), leave=False)
     sieved = sieve(posts, timeline.escapes_html)
     if len(sieved.kept) < max(config.min_posts, _MIN_POSTS):
         raise _too_few(config, timeline, sieved)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from hub_publisher.config import Config
 from hub_publisher.errors import UsageError
@@ -29,6 +28,7 @@ from hub_publisher.records import (
     Samples,
     Training,
 )
+from hub_publisher.system.bars import hidden, tqdm
 from hub_publisher.system.files import read_jsonl
 from hub_publisher.text import copying
 
@@ -99,8 +99,7 @@ def _one_model(
     model = load_on_device(path, config.dtype)
     losses = measure(model, tokenizer, heldout, config.max_post_tokens, config.tokens_per_batch)
     num_each = max(config.num_samples, math.ceil(config.num_measured_samples / len(config.prompts)))
-    # disable=None: quiet where nobody looks, that is where stderr is not a terminal.
-    prompts = tqdm(config.prompts, desc=f"Samples of the {whose} model", unit="prompt", disable=None)
+    prompts = tqdm(config.prompts, desc=f"Samples of the {whose} model", unit="prompt", disable=hidden())
     return losses, [
         # A seed for each prompt: with one for all, equal random numbers make the texts echo one another.
         generation.generate(model, tokenizer, prompt, num_each, config.seed + index, sampling)

@@ -11,7 +11,6 @@ import time
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from tqdm import tqdm
 from transformers import AutoTokenizer
 
 from hub_publisher.config import Config
@@ -22,6 +21,7 @@ from hub_publisher.finetune.run import Request, Run
 from hub_publisher.model import dataset, loss
 from hub_publisher.model.base_model import load_model
 from hub_publisher.records import POSTS, EpochEval, KeptPost, LogPoint
+from hub_publisher.system.bars import hidden, tqdm
 from hub_publisher.system.files import read_jsonl
 
 
@@ -71,8 +71,7 @@ def _run_epochs(run: Run) -> None:
     clock = time.monotonic() - progress.seconds
     if not progress.evals:  # also shows that evaluation works before hours of training depend on it
         _end_epoch(run, log, epoch=0)
-    # disable=None: quiet where nobody looks, that is where stderr is not a terminal.
-    disable = None if accelerator.is_main_process else True
+    disable = hidden() if accelerator.is_main_process else True
     with tqdm(total=len(run.steps), initial=progress.step, desc="Fine-tuning", unit="step", disable=disable) as bar:
         for epoch, batch in run.steps[progress.step :]:
             point = _step(run, epoch, batch)

@@ -6,7 +6,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import singledispatchmethod
 from pathlib import Path
-from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -16,21 +15,12 @@ from hub_publisher.errors import PublisherError
 from hub_publisher.hub import providers
 from hub_publisher.hub.target import open_target, visibility
 from hub_publisher.pipeline.job import Job, Say
+from hub_publisher.pipeline.publication import Publication
 from hub_publisher.pipeline.runner import Runner, following, void
 from hub_publisher.pipeline.stages import BY_NAME, STAGES
 from hub_publisher.records import Curation, Evaluation, LoadBack, Receipt, StageRecord, Timeline, Training
 from hub_publisher.system.files import private_folder
 from hub_publisher.tracking.records import Tracking
-
-
-class Publication(NamedTuple):
-    """What `publish` returns: the records of everything that can be asked about the result."""
-
-    receipt: Receipt
-    loadback: LoadBack
-    curation: Curation
-    training: Training
-    evaluation: Evaluation
 
 
 def publish(

@@ -8,8 +8,10 @@ from types import ModuleType
 
 from hub_publisher.config import Config
 from hub_publisher.errors import SourceError
+from hub_publisher.readme.escape import is_web_address
 from hub_publisher.records import TIMELINE, Post, Timeline
 from hub_publisher.sources import files, sample, x_archive
+from hub_publisher.sources.reading import existing, state_of, to_png
 from hub_publisher.system.files import read_jsonl, write_bytes, write_jsonl
 
 AVATAR = "avatar.png"
@@ -18,7 +20,9 @@ AVATAR = "avatar.png"
 def state(config: Config) -> tuple[str, int, str]:
     """What tells the posts that `fetch(config)` would read from others. Raises SourceError when nothing serves it."""
     source = _source_of(config)
-    return source.NAME, source.VERSION, source.state(config)
+    posts = source.state(config)
+    _check_address(config.profile_url)
+    return source.NAME, source.VERSION, f"{posts} {state_of([_picture(config.avatar)])}" if config.avatar else posts
 
 
 def fetch(config: Config) -> Timeline:
@@ -34,21 +38,41 @@ def fetch(config: Config) -> Timeline:
     posts = timeline.posts
     if not posts:
         raise SourceError(f"There is not a single post of {config.handle} in the {source.NAME}.", _ways(config.handle))
+    avatar = to_png(_picture(config.avatar).read_bytes()) if config.avatar else reading.avatar
     picture = config.run_dir / AVATAR
     picture.unlink(missing_ok=True)
-    if reading.avatar:
-        write_bytes(picture, reading.avatar)
+    if avatar:
+        write_bytes(picture, avatar)
     write_jsonl(config.run_dir / TIMELINE, posts)
     notes = list(timeline.notes)
     if num_mangled := sum("\ufffd" in post.text for post in posts):
         notes.append(f"Posts that hold characters which could not be decoded: {num_mangled}.")
-    facts = {"avatar_file": AVATAR if reading.avatar else None, "num_posts": len(posts), "notes": tuple(notes)}
+    facts = {
+        "display_name": config.display_name or timeline.display_name,
+        "profile_url": config.profile_url or timeline.profile_url,
+        "avatar_file": AVATAR if avatar else None,
+        "num_posts": len(posts),
+        "notes": tuple(notes),
+    }
     return timeline.model_copy(update=facts)
 
 
 def with_posts(run_dir: Path, timeline: Timeline) -> Timeline:
     """The timeline with its posts, which `fetch` left in timeline.jsonl."""
     return timeline.model_copy(update={"posts": tuple(read_jsonl(run_dir / TIMELINE, Post))})
+
+
+def _picture(path: Path) -> Path:
+    """The account's picture. Raises SourceError when it is none that can be shown."""
+    remedy = "Give a PNG or JPEG file: --avatar picture.png"
+    if existing(path, remedy).is_dir() or to_png(path.read_bytes()) is None:
+        raise SourceError(f"{path} is no picture that can be shown.", remedy)
+    return path
+
+
+def _check_address(url: str | None) -> None:
+    if url and not is_web_address(url):
+        raise SourceError(f"--profile-url {url[:100]!r} is no web address.", "It begins with https://")
 
 
 def _source_of(config: Config) -> ModuleType:

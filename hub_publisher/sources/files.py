@@ -9,8 +9,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from tqdm import tqdm
-
 from hub_publisher.config import Config
 from hub_publisher.errors import SourceError
 from hub_publisher.records import Post, Timeline
@@ -28,6 +26,7 @@ from hub_publisher.sources.reading import (
     strings,
 )
 from hub_publisher.sources.x_records import Owner, is_to_other, links_of
+from hub_publisher.system.bars import hidden, tqdm
 from hub_publisher.text.characters import well_formed
 
 NAME = "files"
@@ -69,7 +68,7 @@ def read(config: Config) -> Reading:
     Rows without text are kept as posts with an empty one, so that the file's rows can be counted again later.
     """
     table = _Table(_checked_path(config), config)
-    rows = tqdm(table.rows, "Reading posts", unit=" posts", disable=None, leave=False)
+    rows = tqdm(table.rows, "Reading posts", unit=" posts", disable=hidden(), leave=False)
     posts = [table.post(number, row) for number, row in enumerate(rows, 1)]
     day_first = is_day_first(table.dates)
     num_undated = 0

@@ -13,8 +13,6 @@ from itertools import chain
 from pathlib import PurePosixPath
 from typing import Any
 
-from tqdm import tqdm
-
 from hub_publisher.config import Config
 from hub_publisher.errors import SourceError
 from hub_publisher.records import Post, Timeline
@@ -22,6 +20,7 @@ from hub_publisher.sources.json_stream import JsonStream
 from hub_publisher.sources.members import HOW_TO_GET_ONE, Members, open_archive, opened_files
 from hub_publisher.sources.reading import Reading, inner, state_of, strings, to_png
 from hub_publisher.sources.x_records import Notes, Owner, edit_ids, post_id, to_post
+from hub_publisher.system.bars import hidden, tqdm
 from hub_publisher.text.characters import unescape, well_formed
 
 NAME = "x_archive"
@@ -69,7 +68,7 @@ def _posts(members: Members, owner: Owner) -> tuple[list[Post], list[str]]:
     posts: list[Post] = []
     versions: defaultdict[str, list[str]] = defaultdict(list)  # first id of an edited post -> the ids that are there
     records = _records(members, members.tweets)
-    for record in tqdm(records, "Reading posts", unit=" posts", disable=None, leave=False):
+    for record in tqdm(records, "Reading posts", unit=" posts", disable=hidden(), leave=False):
         posts.append(to_post(record, owner, notes_of_posts))
         if ids := edit_ids(record):
             versions[ids[0]].append(posts[-1].id)
