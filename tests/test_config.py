@@ -76,3 +76,14 @@ def test_every_setting_says_what_it_is() -> None:
 def test_an_error_shows_its_remedy() -> None:
     assert str(PublisherError("It broke.", "Mend it.")) == "It broke.\nMend it."
     assert str(PublisherError("It broke.")) == "It broke."
+
+
+@pytest.mark.parametrize("contact", ["https://tide.example/removal", "http://tide.example", "ada@tide.example"])
+def test_a_contact_is_an_address(contact: str) -> None:
+    assert Config(handle="me", contact=contact).contact == contact
+
+
+@pytest.mark.parametrize("contact", ["foo", "not-a-contact", "ada@", "@ada", "https://", "a b@c.de", "javascript:x", ""])
+def test_a_contact_that_is_none_is_refused(contact: str) -> None:
+    with pytest.raises(UsageError, match="is no address that people can write to"):
+        Config(handle="me", contact=contact)

@@ -8,14 +8,33 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hub_publisher import __version__
+from hub_publisher.config import GROUPS
 from hub_publisher.errors import PublisherError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
 
+class _Command(click.Command):
+    """A command whose options stand in the groups of their settings; what it does is said in one whole sentence."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(context):
+            if isinstance(parameter, click.Option) and (row := parameter.get_help_record(context)):
+                sections.setdefault(GROUPS.get(parameter.name or "", "Options"), []).append(row)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        return super().get_short_help_str(limit=1000)
+
+
 class _Group(click.Group):
     """Turns every expected failure into one message on stderr and the right exit code."""
+
+    command_class = _Command
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         if not sys.stderr.isatty():  # read when the libraries are imported, so set before they are

@@ -9,7 +9,7 @@ import click
 
 from hub_publisher.cli.group import main, say, show
 from hub_publisher.cli.options import create_pr_option, flags, json_option, options
-from hub_publisher.config import FIELD_NAMES, Config
+from hub_publisher.config import DEFAULTS, FIELD_NAMES, Config
 from hub_publisher.errors import PublisherError
 
 
@@ -60,16 +60,17 @@ def serve(hub_dir: Path, host: str, port: int | None, idle_minutes: float) -> No
 
 
 @main.command()
-@options("prompts", "temperature", "top_p", "seed", "repo_name", "runs_dir")
-@click.option("--prompt", "prompt", help="Text to continue [default: the first of --prompts].")
+@options("temperature", "top_p", "seed", "repo_name", "runs_dir", saved=("temperature", "top_p"))
+@click.option("--prompt", default=DEFAULTS["prompts"][0], show_default=True, help="Text to continue.")
 @click.option("-n", "--num-posts", type=click.IntRange(1, 100), default=5, show_default=True, help="Posts to write.")
-def generate(as_json: bool, prompt: str | None, num_posts: int, **params: Any) -> None:
+def generate(as_json: bool, prompt: str, num_posts: int, **params: Any) -> None:
     """Let the model of HANDLE write posts."""
+    given = {name: params.pop(name) for name in ("temperature", "top_p")}
+    given = {name: value for name, value in given.items() if value is not None}
+    config = Config(**params, **given)
     from hub_publisher.model.generation import generate_from
 
-    config = Config(**params)
-    prompt = prompt or config.prompts[0]
-    texts = generate_from(config.run_dir / "model", prompt, num_posts, config.seed)
+    texts = generate_from(config.run_dir / "model", prompt, num_posts, config.seed, **given)
     if texts is None:
         raise PublisherError(
             f"There is no model in {config.run_dir}.", f"Run first: hub-publisher publish {config.handle}"
