@@ -83,7 +83,9 @@ def test_a_contact_is_an_address(contact: str) -> None:
     assert Config(handle="me", contact=contact).contact == contact
 
 
-@pytest.mark.parametrize("contact", ["foo", "not-a-contact", "ada@", "@ada", "https://", "a b@c.de", "javascript:x", ""])
+@pytest.mark.parametrize(
+    "contact", ["foo", "not-a-contact", "ada@", "@ada", "https://", "a b@c.de", "javascript:x", ""]
+)
 def test_a_contact_that_is_none_is_refused(contact: str) -> None:
     with pytest.raises(UsageError, match="is no address that people can write to"):
         Config(handle="me", contact=contact)

@@ -72,8 +72,11 @@ def _read_toml(context: click.Context, parameter: click.Parameter, value: str | 
         return
     try:
         values = tomllib.loads(Path(value).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no configuration file {value}.", "Name one that exists with --config.") from error
     except (OSError, ValueError) as error:
-        raise UsageError(f"The configuration file {value} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"The configuration file {value} cannot be read: {reason}.") from error
     if unknown := sorted(set(values) - FIELD_NAMES):
         raise UsageError(
             f"{value} holds unknown keys: {', '.join(unknown)}.", f"The known ones: {', '.join(sorted(FIELD_NAMES))}"

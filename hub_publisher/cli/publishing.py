@@ -15,7 +15,7 @@ from hub_publisher.errors import PublisherError
 
 @main.command()
 @options(*FIELD_NAMES)
-@click.option("--dry-run", is_flag=True, help="Check everything and say what would happen, without doing it.")
+@click.option("--dry-run", is_flag=True, help="Make every check that comes before training; do nothing else.")
 @click.option("--force", metavar="STAGE", help="Do this stage again, and all that follow it.")
 @create_pr_option
 def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **params: Any) -> None:

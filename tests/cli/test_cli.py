@@ -154,7 +154,13 @@ def test_a_configuration_file_with_a_wrong_key(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert result.stderr.startswith(f"Error: {file} holds unknown keys: learning_rat.\nThe known ones: ")
     missing = run("publish", "me", "--config", str(tmp_path / "none.toml"))
-    assert missing.returncode == 2 and "cannot be read" in missing.stderr
+    assert (missing.returncode, missing.stderr) == (
+        2,
+        f"Error: There is no configuration file {tmp_path / 'none.toml'}.\nName one that exists with --config.\n",
+    )
+    file.write_text("min_posts = \n")
+    broken = run("publish", "me", "--config", str(file))
+    assert broken.returncode == 2 and "cannot be read: Invalid value (at line 1" in broken.stderr
 
 
 @pytest.mark.parametrize(
