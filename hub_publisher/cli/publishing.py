@@ -2,8 +2,10 @@
 
 import json
 import sys
+import webbrowser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -44,19 +46,35 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
 @click.option("--hub-dir", type=click.Path(path_type=Path), default=Path("runs/.hub"), show_default=True,
               envvar="HUB_PUBLISHER_HUB_DIR", help="Folder of the local Hub's repositories.")  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback unless told.")
-@click.option("--port", type=int, help="Port [default: the one of last time, else a free one].")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port [default: the one of last time, else a free one].")
 @click.option("--idle-minutes", type=click.FloatRange(0, min_open=True), default=10, show_default=True,
               help="How long a model stays loaded that nobody tries.")  # fmt: skip
-def serve(hub_dir: Path, host: str, port: int | None, idle_minutes: float) -> None:
+@click.option("--open", "is_opened", is_flag=True, help="Open the page in a browser.")
+def serve(hub_dir: Path, host: str, port: int | None, idle_minutes: float, is_opened: bool) -> None:
     """Serve the local Hub: a page for each published model, and the protocol of the Hub's clients."""
     from hub_publisher.localhub import Limits, find_running
     from hub_publisher.localhub.server import run_server
 
-    if url := find_running(hub_dir):
+    def show_page(url: str) -> None:
         click.echo(url)
+        if is_opened:
+            webbrowser.open(url)
+
+    def say_and_show(url: str) -> None:
+        say("The local Hub is running; Ctrl-C ends it.")
+        show_page(url)
+
+    if url := find_running(hub_dir):
+        if port and urlsplit(url).port != port:
+            raise PublisherError(f"The Hub in {hub_dir} is served already, at {url}.", "Open that, or end it first.")
+        say("The local Hub is running already:")
+        show_page(url)
         return
-    say("The local Hub is running; Ctrl-C ends it.")
-    run_server(hub_dir, host, port, lambda url: click.echo(url), Limits(idle_seconds=60 * idle_minutes))
+    try:
+        run_server(hub_dir, host, port, say_and_show, Limits(idle_seconds=60 * idle_minutes))
+    except KeyboardInterrupt:
+        say(f"\nThe local Hub has ended. What it holds stays in {hub_dir}.")
+        sys.exit(130)
 
 
 @main.command()

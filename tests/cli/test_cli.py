@@ -18,7 +18,7 @@ from tests.helpers.tiny import make_tiny_model
 
 COMMANDS = [
     "publish", "fetch", "curate", "finetune", "evaluate", "snippet", "card", "push", "loadback",
-    "serve", "generate", "verify", "sync",
+    "serve", "generate", "verify", "sync", "list", "status", "inspect", "delete",
 ]  # fmt: skip
 
 
