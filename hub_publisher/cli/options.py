@@ -30,7 +30,12 @@ def options(*names: str, handle_required: bool = True, saved: tuple[str, ...] = 
     def decorate(function: Any) -> Any:
         function = json_option(flags(*names, saved=saved)(function))
         function = click.option(
-            "--config", is_eager=True, expose_value=False, callback=_read_toml, help="TOML file with any of the flags."
+            "--config",
+            envvar="HUB_PUBLISHER_CONFIG",
+            is_eager=True,
+            expose_value=False,
+            callback=_read_toml,
+            help="TOML file with any of the flags.",
         )(function)
         return click.argument("handle", envvar="HUB_PUBLISHER_HANDLE", required=handle_required)(function)
 

@@ -153,11 +153,12 @@ def announce_place(job: Job) -> None:
 
 def announce_inputs(job: Job, timeline: Timeline, tracked: Tracking, base: str) -> None:
     """State what will be done with what, before it is."""
-    job.say(f"      posts       {timeline.num_posts:,} from {timeline.source}")
+    job.say(f"      posts       {timeline.num_posts:,} from {sources.in_words(timeline.source)}")
     job.say(f"      base model  {base}")
     job.say(f"      W&B         {tracked.mode}: {tracked.reason}")
     if tracked.mode != "disabled":
-        when = "nothing now; with a sync " if tracked.mode == "offline" else ""
+        later = f"nothing now; if you run `hub-publisher sync {job.config.handle}` later, "
+        when = later if tracked.mode == "offline" else ""
         job.say(f"      W&B gets    {when}{tracking.describe_datasets(tracked, timeline.may_share_texts)}")
 
 

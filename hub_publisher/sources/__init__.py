@@ -13,6 +13,7 @@ from hub_publisher.sources import files, sample, x_archive
 from hub_publisher.system.files import read_jsonl, write_bytes, write_jsonl
 
 AVATAR = "avatar.png"
+_IN_WORDS = {x_archive.NAME: "an X archive", files.NAME: "a file of posts", sample.NAME: "the bundled sample"}
 
 
 def state(config: Config) -> tuple[str, int, str]:
@@ -33,7 +34,9 @@ def fetch(config: Config) -> Timeline:
     timeline: Timeline = reading.timeline
     posts = timeline.posts
     if not posts:
-        raise SourceError(f"There is not a single post of {config.handle} in the {source.NAME}.", _ways(config.handle))
+        raise SourceError(
+            f"There is not a single post of {config.handle} in {in_words(source.NAME)}.", _ways(config.handle)
+        )
     picture = config.run_dir / AVATAR
     picture.unlink(missing_ok=True)
     if reading.avatar:
@@ -49,6 +52,11 @@ def fetch(config: Config) -> Timeline:
 def with_posts(run_dir: Path, timeline: Timeline) -> Timeline:
     """The timeline with its posts, which `fetch` left in timeline.jsonl."""
     return timeline.model_copy(update={"posts": tuple(read_jsonl(run_dir / TIMELINE, Post))})
+
+
+def in_words(source: str) -> str:
+    """The name of a source as people say it."""
+    return _IN_WORDS.get(source, source)
 
 
 def _source_of(config: Config) -> ModuleType:
