@@ -281,3 +281,12 @@ def test_a_card_of_nobody_names_what_to_type() -> None:
         2,
         "Error: Say whose publication.\nName the account: hub-publisher card lampkeeper_bot\n",
     )
+
+
+def test_a_published_card_gets_no_contact_that_is_none() -> None:
+    result = run("card", "--refresh", "huggingtweets/me", "--contact", "not-a-contact", "--hub", "http://127.0.0.1:9")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "Error: --contact 'not-a-contact' is no address that people can write to.\n"
+        "Give a page, such as https://example.org/contact, or an e-mail address, such as me@example.org\n",
+    )
