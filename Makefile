@@ -9,18 +9,20 @@ DEV_READY := $(VENV)/.ready-dev
 JAVASCRIPT := tests/javascript
 JAVASCRIPT_READY := $(JAVASCRIPT)/node_modules/.ready
 
-GIVEN := USER ARCHIVE FROM BASE_MODEL HUB NAMESPACE NUM_PROCESSES CONFIG
+GIVEN := USER ARCHIVE FROM TEXT_COLUMN BASE_MODEL HUB NAMESPACE NUM_PROCESSES CONFIG OPTIONS
 unexport $(GIVEN)
 # USER is set in every shell: only what stands on make's own command line counts, here and for the others.
 given = $(if $(filter command%,$(origin $(1))),$(value $(1)))
 export HUB_PUBLISHER_HANDLE := $(call given,USER)
 export HUB_PUBLISHER_ARCHIVE := $(call given,ARCHIVE)
 export HUB_PUBLISHER_FROM_PATH := $(call given,FROM)
+export HUB_PUBLISHER_TEXT_COLUMN := $(call given,TEXT_COLUMN)
 export HUB_PUBLISHER_BASE_MODEL := $(call given,BASE_MODEL)
 export HUB_PUBLISHER_HUB := $(call given,HUB)
 export HUB_PUBLISHER_NAMESPACE := $(call given,NAMESPACE)
 export HUB_PUBLISHER_NUM_PROCESSES := $(call given,NUM_PROCESSES)
 export HUB_PUBLISHER_CONFIG := $(call given,CONFIG)
+export HUB_PUBLISHER_OPTIONS := $(call given,OPTIONS)
 
 .DEFAULT_GOAL := help
 .PHONY: help publish card serve test javascript lint format bench clean need-user
@@ -32,7 +34,8 @@ help:  ## print the targets
 	@echo "  make publish USER=lampkeeper_bot                     the bundled sample: no account, token or GPU needed"
 	@echo "  make publish USER=you ARCHIVE=twitter-archive.zip    your X data archive"
 	@echo "  make publish USER=you FROM=posts.csv                 posts in a file"
-	@echo "  further: BASE_MODEL= HUB= NAMESPACE= NUM_PROCESSES= CONFIG=file.toml"
+	@echo "  make publish USER=you FROM=posts.csv OPTIONS='--min-posts 20 --dry-run'   any flag of .venv/bin/hub-publisher"
+	@echo "  further: TEXT_COLUMN= BASE_MODEL= HUB= NAMESPACE= NUM_PROCESSES= CONFIG=file.toml"
 
 publish: need-user $(READY)  ## USER=handle: posts in, published model out
 	@$(BIN)/hub-publisher publish
@@ -41,7 +44,7 @@ card: need-user $(READY)  ## USER=handle: render the model card again
 	@$(BIN)/hub-publisher card
 
 serve: $(READY)  ## open the local Hub: a page for every published model
-	@$(BIN)/hub-publisher serve
+	@trap : INT; $(BIN)/hub-publisher serve || test $$? -eq 130
 
 test: $(DEV_READY)  ## the test suite
 	$(BIN)/python -m pytest -n auto

@@ -6,7 +6,7 @@ builds one Config. From Python, `Config(handle="lampkeeper_bot")` is enough.
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
@@ -22,16 +22,18 @@ LOCAL = "local"
 # that nothing in a handle means anything to a shell, a path or a URL.
 _HANDLE = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.@-]{0,98}[A-Za-z0-9_])?")
 # https://huggingface.co/docs/huggingface_hub/package_reference/utilities#huggingface_hub.utils.validate_repo_id
+_CONTACT = re.compile(r"https?://[^\s/]+\.[^\s]+|[^\s@/:]+@[^\s@/:]+\.[^\s@/:.]+")
 _REPO_NAME = re.compile(r"(?!.*(--|\.\.))[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,94}[A-Za-z0-9_])?")
 
 
-def _option(default: Any, help: str, decides: str = "", used_by: str = "") -> Any:
+def _option(default: Any, help: str, decides: str = "", used_by: str = "", group: str = "") -> Any:
     """A setting: its help text, with its unit, is that of the flag of the same name.
 
     `decides` names the stages whose results change with it, which makes it part of their fingerprints; `used_by` those
-    that take it without a change of their result, "*" all.
+    that take it without a change of their result, "*" all. `group` begins a group of --help, which goes on to the next.
     """
-    return field(default=default, metadata={"help": help, "decides": decides.split(), "used_by": used_by.split()})
+    told = {"help": help, "decides": decides.split(), "used_by": used_by.split(), "group": group}
+    return field(default=default, metadata=told)
 
 
 _EVERYWHERE = "*"
@@ -44,7 +46,9 @@ class Config:
 
     handle: str = _option(MISSING, "Account whose posts become the model.", decides="fetch card")
 
-    archive: Path | None = _option(None, "X data archive: the zip, its folder, or a bare tweets.js.", used_by="fetch")
+    archive: Path | None = _option(
+        None, "X data archive: the zip, its folder, or a bare tweets.js.", used_by="fetch", group="Posts"
+    )
     from_path: Path | None = _option(None, "File of posts: .jsonl, .json, .csv, .parquet or .txt.", used_by="fetch")
     text_column: str | None = _option(None, "Column of the text, where its name does not tell.", decides="fetch")
     display_name: str | None = _option(
@@ -59,6 +63,7 @@ class Config:
         "auto",
         "Where to publish: local, huggingface.co, a URL, or auto: with a token, huggingface.co.",
         used_by=_ON_A_HUB,
+        group="Where it goes",
     )
     namespace: str | None = _option(None, "User or organisation [default: the token's user].", used_by=_ON_A_HUB)
     repo_name: str | None = _option(None, "Repository name [default: the handle, lower case].", used_by=_EVERYWHERE)
@@ -69,12 +74,15 @@ class Config:
         "Causal LM to start from: Hub id, folder, or smollm2-135m.",
         decides="finetune",
         used_by="evaluate",
+        group="Base model",
     )
     base_revision: str | None = _option(
         None, "Branch, tag or commit of the base model on the Hub.", decides="finetune", used_by="evaluate"
     )
 
-    min_posts: int = _option(50, "Refuse to train on fewer kept posts than this.", decides="curate")
+    min_posts: int = _option(
+        50, "Refuse to train on fewer kept posts than this.", decides="curate", group="Which posts are learned from"
+    )
     heldout_ratio: float = _option(
         0.1, "Share of the kept posts, the newest, held out to evaluate on.", decides="curate"
     )
@@ -83,7 +91,7 @@ class Config:
     # Measured on the bundled sample (580 posts, a 135M model), held-out loss after one pass, base model at 4.94:
     # 2e-4 with 10 % warm-up and 512 tokens a batch 3.76; 3e-4 with 5 % and 512 tokens 3.89, with 1,024 tokens 4.07.
     # Two passes at 3e-4 and 1,024 tokens 3.78 after the first, 3.81 after the second; at 1.5e-4 3.83 and 3.80.
-    learning_rate: float = _option(2e-4, "Peak learning rate of AdamW.", decides="finetune")
+    learning_rate: float = _option(2e-4, "Peak learning rate of AdamW.", decides="finetune", group="Training")
     warmup_ratio: float = _option(0.1, "Share of the optimizer steps spent warming up.", decides="finetune")
     weight_decay: float = _option(0.0, "Weight decay of AdamW.", decides="finetune")
     max_grad_norm: float = _option(1.0, "Gradients are clipped to this norm.", decides="finetune")
@@ -111,13 +119,16 @@ class Config:
         "Prompt of the samples and of the widget; repeat it for several.",
         used_by="finetune",
         decides="evaluate",
+        group="Samples",
     )
     num_samples: int = _option(5, "Samples shown for each prompt.", decides="evaluate")
     num_measured_samples: int = _option(100, "Samples to measure copying with, over all prompts.", decides="evaluate")
     temperature: float = _option(1.0, "Sampling temperature.", decides="evaluate")
     top_p: float = _option(0.95, "Share of the probability mass that sampling draws from.", decides="evaluate")
 
-    contact: str | None = _option(None, "Where people ask for removal: an https:// or e-mail address.", decides="card")
+    contact: str | None = _option(
+        None, "Where people ask for removal: an https:// or e-mail address.", decides="card", group="Model card"
+    )
     dataset: str | None = _option(None, "Id of the posts' data set, where it is on the Hub.", decides="card")
     template: Path | None = _option(None, "Jinja template of the card, or a folder with parts of it.", used_by="card")
     eval_results: Path | None = _option(None, "YAML file of benchmark results, for .eval_results/.", used_by="card")
@@ -125,12 +136,14 @@ class Config:
         None, "Grams of CO2-equivalent per kWh of the power used here.", decides="card"
     )
 
-    wandb: str = _option("auto", "Weights & Biases: auto, online, offline or disabled.")
+    wandb: str = _option("auto", "Weights & Biases: auto, online, offline or disabled.", group="Tracking")
     wandb_project: str = _option("hub-publisher", "Weights & Biases project.")
     dataset_artifact: str = _option("full", "What Weights & Biases may hold of the posts: full, ids or none.")
     log_with: str | None = _option(None, "More trackers of Accelerate's: tensorboard, trackio, mlflow ...")
 
-    runs_dir: Path = _option(Path("runs"), "Folder that holds one folder for each publication.", used_by=_EVERYWHERE)
+    runs_dir: Path = _option(
+        Path("runs"), "Folder that holds one folder for each publication.", used_by=_EVERYWHERE, group="Folders"
+    )
     hub_dir: Path = _option(Path("runs/.hub"), "Folder of the local Hub's repositories.", used_by=_ON_A_HUB)
 
     def __post_init__(self) -> None:
@@ -221,6 +234,11 @@ def _check_names(config: Config) -> None:
         if getattr(config, name) not in choices:
             flag = f"--{name.replace('_', '-')}"
             raise UsageError(f"{flag} {getattr(config, name)!r} is not one of {', '.join(choices)}.")
+    if config.contact is not None and not _CONTACT.fullmatch(config.contact):
+        raise UsageError(
+            f"--contact {config.contact[:100]!r} is no address that people can write to.",
+            "Give a page, such as https://example.org/contact, or an e-mail address, such as me@example.org",
+        )
     if not config.prompts or not all(prompt.strip() for prompt in config.prompts):
         raise UsageError("--prompts holds an empty prompt.", "Give each prompt at least one word.")
 
@@ -264,4 +282,12 @@ def taken_by(stage: str) -> tuple[str, ...]:
     )
 
 
+def _groups() -> Iterator[tuple[str, str]]:
+    group = ""
+    for setting in fields(Config):
+        group = setting.metadata["group"] or group
+        yield setting.name, group
+
+
+GROUPS = dict(_groups())  # setting -> its group of --help
 HYPERPARAMETERS = tuple(name for name in deciding("finetune") if not name.startswith("base_"))

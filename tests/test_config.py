@@ -107,3 +107,16 @@ def test_what_means_the_same_is_taken() -> None:
     assert config.archive == Path.home() / "posts.zip"
     assert config.learning_rate == 1
     assert Config(handle="me", prompts=["Today I", "Fog"]).prompts == ("Today I", "Fog")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("contact", ["https://tide.example/removal", "http://tide.example", "ada@tide.example"])
+def test_a_contact_is_an_address(contact: str) -> None:
+    assert Config(handle="me", contact=contact).contact == contact
+
+
+@pytest.mark.parametrize(
+    "contact", ["foo", "not-a-contact", "ada@", "@ada", "https://", "a b@c.de", "javascript:x", ""]
+)
+def test_a_contact_that_is_none_is_refused(contact: str) -> None:
+    with pytest.raises(UsageError, match="is no address that people can write to"):
+        Config(handle="me", contact=contact)

@@ -48,7 +48,9 @@ def test_no_value_reaches_a_shell(attack: str, tmp_path: Path) -> None:
     assert "is not a handle" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["ARCHIVE", "FROM", "BASE_MODEL", "HUB", "NAMESPACE", "NUM_PROCESSES", "CONFIG"])
+@pytest.mark.parametrize(
+    "name", ["ARCHIVE", "FROM", "BASE_MODEL", "HUB", "NAMESPACE", "NUM_PROCESSES", "CONFIG", "TEXT_COLUMN", "OPTIONS"]
+)
 def test_no_other_value_reaches_a_shell(name: str, tmp_path: Path) -> None:
     trap = tmp_path / "trap"
     make("publish", "USER=no_such_account", f"{name}=$(shell touch {trap}); touch {trap}")

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hub_publisher import __version__, readme
-from hub_publisher.card import avatar, benchmarks, figures, manifest, social
+from hub_publisher.card import avatar, benchmarks, figures, manifest, page, social
 from hub_publisher.card.facts import identity
 from hub_publisher.card.inputs import Inputs, Sources, gather, is_on_hugging_face, tracked
 from hub_publisher.card.metadata import AVATAR, SOCIAL, build, check_early
@@ -28,7 +28,7 @@ from hub_publisher.records import MODEL_DIR, Card
 from hub_publisher.system.files import sha256_of, write_bytes
 from hub_publisher.tracking.records import Tracking
 
-__all__ = ["LEAVES", "Rendered", "Sources", "check_early", "make", "render", "state", "with_manifest"]
+__all__ = ["LEAVES", "Rendered", "Sources", "check_early", "check_files", "make", "render", "state", "with_manifest"]
 
 README = "README.md"
 # What a rendering leaves, in the publication's folder.
@@ -53,6 +53,12 @@ def state(config: Config, repo_id: str, endpoint: str, tracking: Tracking | None
     results = sha256_of(config.eval_results) if config.eval_results and config.eval_results.is_file() else ""
     runs = {job: run.model_dump() for job, run in tracked(tracking).items()}
     return repo_id, is_on_hugging_face(endpoint), __version__, runs, template_hashes(config.template), results, makers
+
+
+def check_files(config: Config) -> None:
+    """Raises CardError for templates and benchmark results that `render` would refuse, long before it."""
+    page.check(config.template)
+    benchmarks.read(config.eval_results)
 
 
 def render(config: Config, made_from: Sources) -> Card:

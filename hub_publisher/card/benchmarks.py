@@ -30,7 +30,8 @@ def read(path: Path | None) -> tuple[dict[str, Any], ...]:
     try:
         rows = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CardError(f"The benchmark results in {path} cannot be read: {error}", _REMEDY) from error
+        reason = getattr(error, "strerror", None) or error
+        raise CardError(f"The benchmark results in {path} cannot be read: {reason}", _REMEDY) from error
     try:
         entries = eval_result_entries_to_yaml(parse_eval_result_entries(rows))
     except (AttributeError, KeyError, TypeError, ValueError) as error:

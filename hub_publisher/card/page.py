@@ -2,7 +2,8 @@
 
 import re
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache, partial
 from html import unescape
 from pathlib import Path
@@ -55,14 +56,26 @@ def render_page(facts: dict[str, Any], templates: Path | None = None) -> tuple[s
     CardError for a template that is wrong or uses a name that the facts lack.
     """
     printed: list[str] = []
-    page = _render(environment(templates), {**facts, _PRINTED: printed})
+    env = environment(templates)
+    with _as_card_errors():
+        page = env.get_template(TEMPLATE).render({**facts, _PRINTED: printed})
     # Sections that are left out leave their blank lines behind.
     return regions.seal(re.sub("\n{3,}", "\n\n", page).strip("\n") + "\n"), printed
 
 
-def _render(env: Environment, facts: dict[str, Any]) -> str:
+def check(templates: Path | None) -> None:
+    """Raises CardError for templates that are not there, or that Jinja cannot read; they are not filled in yet."""
+    env = environment(templates)
+    for name in template_hashes(templates):
+        with _as_card_errors():
+            env.get_template(name)
+
+
+@contextmanager
+def _as_card_errors() -> Iterator[None]:
     try:
-        return env.get_template(TEMPLATE).render(facts)
+        yield
+        return
     except TemplateSyntaxError as error:
         fault = f"line {error.lineno} of {error.name}: {error.message}"
     except TemplateNotFound as error:

@@ -2,42 +2,75 @@
 
 import errno
 import os
+import re
+import shlex
+import shutil
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from hub_publisher import __version__
-from hub_publisher.errors import PublisherError
+from hub_publisher.config import GROUPS
+from hub_publisher.errors import PublisherError, UsageError
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+
+NAME = "hub-publisher"
+
+
+class _Command(click.Command):
+    """A command whose options stand in the groups of their settings; what it does is said in one whole sentence."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(context):
+            if isinstance(parameter, click.Option) and (row := parameter.get_help_record(context)):
+                sections.setdefault(GROUPS.get(parameter.name or "", "Options"), []).append(row)
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        return super().get_short_help_str(limit=1000)
 
 
 class _Group(click.Group):
     """Turns every expected failure into one message on stderr and the right exit code."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
+    command_class = _Command
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
         if not sys.stderr.isatty():  # read when the libraries are imported, so set before they are
             os.environ.setdefault("TQDM_DISABLE", "1")
             os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         try:
-            return super().main(*args, **kwargs)
+            given = [*(sys.argv[1:] if args is None else args), *_more_options()]
+            return super().main(given, *more, **kwargs)
         except (PublisherError, OSError) as error:
             if os.environ.get("HUB_PUBLISHER_DEBUG") == "1":
                 raise
             failure = error if isinstance(error, PublisherError) else _os_failure(error)
-            click.echo(f"Error: {failure.message}", err=True)
-            if failure.remedy:
-                click.echo(failure.remedy, err=True)
+            say(f"Error: {failure}")
             sys.exit(failure.exit_code)
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
-            click.echo("\nInterrupted. The same command goes on from here.", err=True)
+            say("\nInterrupted. The same command goes on from here.")
             sys.exit(130)
+
+
+def _more_options() -> list[str]:
+    """Flags of HUB_PUBLISHER_OPTIONS, which is how make hands them on: no shell sees them."""
+    try:
+        return shlex.split(os.environ.get("HUB_PUBLISHER_OPTIONS", ""))
+    except ValueError as error:
+        raise UsageError(f"OPTIONS cannot be read: {error}.", 'Try OPTIONS="--min-posts 20"') from error
 
 
 def _os_failure(error: OSError) -> PublisherError:
@@ -67,8 +100,19 @@ def main() -> None:
 
 
 def say(line: str) -> None:
-    """Talk to the person at the keyboard, on stderr."""
-    click.echo(line, err=True)
+    """Talk to the person at the keyboard, on stderr. Commands in it can be typed as they stand."""
+    click.echo(_COMMAND.sub(lambda found: _own_name(), line), err=True)
+
+
+_COMMAND = re.compile(r"(?<![\w./-])hub-publisher(?= [a-z])")
+
+
+def _own_name() -> str:
+    """What this program was started by where its name alone would not be found: .venv/bin/hub-publisher after make."""
+    started, found = sys.argv[0], shutil.which(NAME)
+    if Path(started).name != NAME or (found and Path(found).samefile(started)):
+        return NAME
+    return started
 
 
 def show(as_json: bool, record: "BaseModel", *lines: str) -> None:

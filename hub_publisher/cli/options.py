@@ -21,35 +21,45 @@ create_pr_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
 
 
-def options(*names: str, handle_required: bool = True) -> Callable[[Any], Any]:
-    """Flags for the Config fields of these names, with --config, --json and the HANDLE argument."""
+def options(*names: str, handle_required: bool = True, saved: tuple[str, ...] = ()) -> Callable[[Any], Any]:
+    """Flags for the Config fields of these names, with --config, --json and the HANDLE argument.
+
+    Those in `saved` are None unless given: what was published says their value then.
+    """
 
     def decorate(function: Any) -> Any:
-        function = json_option(flags(*names)(function))
+        function = json_option(flags(*names, saved=saved)(function))
         function = click.option(
-            "--config", is_eager=True, expose_value=False, callback=_read_toml, help="TOML file with any of the flags."
+            "--config",
+            envvar="HUB_PUBLISHER_CONFIG",
+            is_eager=True,
+            expose_value=False,
+            callback=_read_toml,
+            help="TOML file with any of the flags.",
         )(function)
         return click.argument("handle", envvar="HUB_PUBLISHER_HANDLE", required=handle_required)(function)
 
     return decorate
 
 
-def flags(*names: str) -> Callable[[Any], Any]:
+def flags(*names: str, saved: tuple[str, ...] = ()) -> Callable[[Any], Any]:
     """Flags for the Config fields of these names, for commands that are about no publication of one's own."""
 
     def decorate(function: Any) -> Any:
         for setting in reversed(fields(Config)):
             if setting.name in names and setting.name != "handle":
-                function = _flag(setting)(function)
+                function = _flag(setting, setting.name in saved)(function)
         return function
 
     return decorate
 
 
-def _flag(field: Any) -> Callable[[Any], Any]:
+def _flag(field: Any, is_saved: bool) -> Callable[[Any], Any]:
     """The click option of one Config field."""
     names = [f"--{field.name.replace('_', '-')}", field.name]
     common = {"default": field.default, "help": field.metadata["help"], "envvar": f"HUB_PUBLISHER_{field.name.upper()}"}
+    if is_saved:
+        common |= {"default": None, "help": f"{common['help']}  [default: as it was published]"}
     if field.type is bool:
         return click.option(f"{names[0]}/--no-{names[0][2:]}", names[1], **common)
     if field.name == "prompts":
@@ -67,8 +77,11 @@ def _read_toml(context: click.Context, parameter: click.Parameter, value: str | 
         return
     try:
         values = tomllib.loads(Path(value).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no configuration file {value}.", "Name one that exists with --config.") from error
     except (OSError, ValueError) as error:
-        raise UsageError(f"The configuration file {value} cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"The configuration file {value} cannot be read: {reason}.") from error
     if unknown := sorted(set(values) - FIELD_NAMES):
         raise UsageError(
             f"{value} holds unknown keys: {', '.join(unknown)}.", f"The known ones: {', '.join(sorted(FIELD_NAMES))}"

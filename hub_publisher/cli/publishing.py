@@ -2,20 +2,22 @@
 
 import json
 import sys
+import webbrowser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
 from hub_publisher.cli.group import main, say, show
 from hub_publisher.cli.options import create_pr_option, flags, json_option, options
-from hub_publisher.config import FIELD_NAMES, Config
+from hub_publisher.config import DEFAULTS, FIELD_NAMES, Config
 from hub_publisher.errors import PublisherError
 
 
 @main.command()
 @options(*FIELD_NAMES)
-@click.option("--dry-run", is_flag=True, help="Check everything and say what would happen, without doing it.")
+@click.option("--dry-run", is_flag=True, help="Make every check that comes before training; do nothing else.")
 @click.option("--force", metavar="STAGE", help="Do this stage again, and all that follow it.")
 @create_pr_option
 def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **params: Any) -> None:
@@ -44,32 +46,49 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
 @click.option("--hub-dir", type=click.Path(path_type=Path), default=Path("runs/.hub"), show_default=True,
               envvar="HUB_PUBLISHER_HUB_DIR", help="Folder of the local Hub's repositories.")  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; loopback unless told.")
-@click.option("--port", type=int, help="Port [default: the one of last time, else a free one].")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port [default: the one of last time, else a free one].")
 @click.option("--idle-minutes", type=click.FloatRange(0, min_open=True), default=10, show_default=True,
               help="How long a model stays loaded that nobody tries.")  # fmt: skip
-def serve(hub_dir: Path, host: str, port: int | None, idle_minutes: float) -> None:
+@click.option("--open", "is_opened", is_flag=True, help="Open the page in a browser.")
+def serve(hub_dir: Path, host: str, port: int | None, idle_minutes: float, is_opened: bool) -> None:
     """Serve the local Hub: a page for each published model, and the protocol of the Hub's clients."""
     from hub_publisher.localhub import Limits, find_running
     from hub_publisher.localhub.server import run_server
 
-    if url := find_running(hub_dir):
+    def show_page(url: str) -> None:
         click.echo(url)
+        if is_opened:
+            webbrowser.open(url)
+
+    def say_and_show(url: str) -> None:
+        say("The local Hub is running; Ctrl-C ends it.")
+        show_page(url)
+
+    if url := find_running(hub_dir):
+        if port and urlsplit(url).port != port:
+            raise PublisherError(f"The Hub in {hub_dir} is served already, at {url}.", "Open that, or end it first.")
+        say("The local Hub is running already:")
+        show_page(url)
         return
-    say("The local Hub is running; Ctrl-C ends it.")
-    run_server(hub_dir, host, port, lambda url: click.echo(url), Limits(idle_seconds=60 * idle_minutes))
+    try:
+        run_server(hub_dir, host, port, say_and_show, Limits(idle_seconds=60 * idle_minutes))
+    except KeyboardInterrupt:
+        say(f"\nThe local Hub has ended. What it holds stays in {hub_dir}.")
+        sys.exit(130)
 
 
 @main.command()
-@options("prompts", "temperature", "top_p", "seed", "repo_name", "runs_dir")
-@click.option("--prompt", "prompt", help="Text to continue [default: the first of --prompts].")
+@options("temperature", "top_p", "seed", "repo_name", "runs_dir", saved=("temperature", "top_p"))
+@click.option("--prompt", default=DEFAULTS["prompts"][0], show_default=True, help="Text to continue.")
 @click.option("-n", "--num-posts", type=click.IntRange(1, 100), default=5, show_default=True, help="Posts to write.")
-def generate(as_json: bool, prompt: str | None, num_posts: int, **params: Any) -> None:
+def generate(as_json: bool, prompt: str, num_posts: int, **params: Any) -> None:
     """Let the model of HANDLE write posts."""
+    given = {name: params.pop(name) for name in ("temperature", "top_p")}
+    given = {name: value for name, value in given.items() if value is not None}
+    config = Config(**params, **given)
     from hub_publisher.model.generation import generate_from
 
-    config = Config(**params)
-    prompt = prompt or config.prompts[0]
-    texts = generate_from(config.run_dir / "model", prompt, num_posts, config.seed)
+    texts = generate_from(config.run_dir / "model", prompt, num_posts, config.seed, **given)
     if texts is None:
         raise PublisherError(
             f"There is no model in {config.run_dir}.", f"Run first: hub-publisher publish {config.handle}"

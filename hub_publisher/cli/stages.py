@@ -42,7 +42,9 @@ def _command(name: str, help: str, rows: Callable[[Any], list[str]]) -> None:
 
 
 def _fetched(timeline: "Timeline") -> list[str]:
-    return [f"{timeline.num_posts} posts of @{timeline.handle} from {timeline.source}", *timeline.notes]
+    from hub_publisher.sources import in_words
+
+    return [f"{timeline.num_posts:,} posts of @{timeline.handle} from {in_words(timeline.source)}", *timeline.notes]
 
 
 def _curated(curation: "Curation") -> list[str]:

@@ -55,6 +55,11 @@ def curate(config: Config, timeline: Timeline) -> Curation:
     )
 
 
+def inspect(timeline: Timeline) -> Sieve:
+    """What `curate` would keep and drop of `timeline`, in memory."""
+    return sieve(by_time(timeline.posts), timeline.escapes_html)
+
+
 def _account(timeline: Timeline, sieved: Sieve) -> Account:
     same = timeline.model_dump(include=set(Account.model_fields))
     return Account(**same, num_downloaded=len(timeline.posts), dropped=sieved.dropped, num_kept=len(sieved.kept))

@@ -36,9 +36,14 @@ _LETTERS_OR_SYMBOLS = re.compile(r"[^\s!-/:-@\[-`{-~…–—“”‘’«»·�
 class Sieve:
     """What the rules keep of one account's posts: the posts, their cleaned texts, and what was dropped and why."""
 
-    dropped: dict[str, int] = field(default_factory=lambda: dict.fromkeys(REASONS, 0))
+    dropped_posts: dict[str, list[Post]] = field(default_factory=lambda: {reason: [] for reason in REASONS})
     kept: list[tuple[Post, str]] = field(default_factory=list)
     masked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(MASKED, 0))
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """How many posts each rule dropped."""
+        return {reason: len(posts) for reason, posts in self.dropped_posts.items()}
 
 
 def sieve(posts: Iterable[Post], escapes_html: bool) -> Sieve:
@@ -52,14 +57,14 @@ def sieve(posts: Iterable[Post], escapes_html: bool) -> Sieve:
         found = words(cleaned.text)
         same = " ".join(found)
         if reason or same in seen:
-            result.dropped[reason or "exact_duplicates"] += 1
+            result.dropped_posts[reason or "exact_duplicates"].append(post)
         else:
             seen.add(same)
             sets.add(found)
             kept.append((post, cleaned))
     for (post, cleaned), is_near_duplicate in zip(kept, near_duplicates(sets), strict=True):
         if is_near_duplicate:
-            result.dropped["near_duplicates"] += 1
+            result.dropped_posts["near_duplicates"].append(post)
         else:
             result.kept.append((post, cleaned.text))
             for name, num in zip(MASKED, cleaned[1:], strict=True):

@@ -9,9 +9,10 @@ import os
 import shutil
 import subprocess
 import sys
+from shlex import quote
 
 from hub_publisher.config import Config
-from hub_publisher.errors import TrainingError
+from hub_publisher.errors import TrainingError, UsageError
 from hub_publisher.finetune.run import REQUEST, RESULT, SCRATCH, Request
 from hub_publisher.model.base_model import ResolvedBaseModel
 from hub_publisher.records import Curation, Training
@@ -41,18 +42,41 @@ def finetune(config: Config, curation: Curation, base: ResolvedBaseModel) -> Tra
 
 def begin(config: Config, curation: Curation, base: ResolvedBaseModel) -> Request:
     """Leave the request for the training processes. Raises TrainingError when there is no room for checkpoints."""
+    check_room(config, base)
+    request = Request(config=config, base=base, posts_sha256=curation.posts_sha256)
+    (config.run_dir / RESULT).unlink(missing_ok=True)
+    write_record(config.run_dir / REQUEST, request)
+    return request
+
+
+def check_room(config: Config, base: ResolvedBaseModel) -> None:
+    """Raises TrainingError when the disk of the publication's folder, which need not be there yet, is too full."""
     needed = base.record.num_parameters * BYTES_PER_PARAMETER
-    free = shutil.disk_usage(config.run_dir).free
+    folder = next(path for path in (config.run_dir, *config.run_dir.resolve().parents) if path.is_dir())
+    free = shutil.disk_usage(folder).free
     if free < needed:
         raise TrainingError(
             f"Training needs {needed / 1e9:.2f} GB for checkpoints and weights, {config.run_dir} has "
             f"{free / 1e9:.2f} GB free.",
             "Free some space, or put the runs elsewhere with --runs-dir.",
         )
-    request = Request(config=config, base=base, posts_sha256=curation.posts_sha256)
-    (config.run_dir / RESULT).unlink(missing_ok=True)
-    write_record(config.run_dir / REQUEST, request)
-    return request
+
+
+def check_launch(config: Config) -> None:
+    """Raises UsageError when Accelerate cannot read the configuration file that `config` names."""
+    path = config.accelerate_config
+    if path is None:
+        return
+    import yaml
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    remedy = f"Write one with `accelerate config --config_file {quote(str(path))}`, or leave --accelerate-config out."
+    if not path.is_file():
+        raise UsageError(f"There is no file {path} with Accelerate's configuration.", remedy)
+    try:
+        load_config_from_file(str(path))
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} is no configuration of Accelerate's: {error}", remedy) from error
 
 
 def clear(config: Config) -> None:

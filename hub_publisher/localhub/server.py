@@ -38,8 +38,9 @@ def make_app(root: Path, host: str, limits: Limits) -> App:
 def run_server(root: Path, host: str, port: int | None, on_ready: Callable[[str], None], limits: Limits) -> None:
     """Serve `root` in this process until interrupted; `on_ready(url)` is called when it answers.
 
-    Without `port`, the one of last time if it is free, else any free one. `limits` are for models that people try on
-    its pages. PublisherError when another process serves `root`, or the port asked for is taken.
+    Without `port`, the one of last time if it is free, else any free one; a `port` asked for is not remembered.
+    `limits` are for models that people try on its pages. PublisherError when another process serves `root`, or the port
+    asked for is taken.
     """
     root = root.resolve()  # the worker process has another working directory
     private_folder(root)
@@ -92,8 +93,12 @@ def bind(root: Path, host: str, port: int | None) -> socket.socket:
         except OSError as error:
             if not candidate or port:
                 remedy = "Choose another one with --port, or leave --port out to get a free one."
-                raise PublisherError(f"Cannot listen on {host}:{candidate}: {error.strerror}.", remedy) from error
+                reason = (
+                    os.strerror(error.errno) if error.errno else error
+                )  # create_server adds the address to its words
+                raise PublisherError(f"Cannot listen on {host}:{candidate}: {reason}.", remedy) from error
             continue
-        memory.write_text(str(listener.getsockname()[1]))
+        if not port:
+            memory.write_text(str(listener.getsockname()[1]))
         return listener
     raise AssertionError("the last candidate returns or raises")

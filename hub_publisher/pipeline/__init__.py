@@ -1,5 +1,6 @@
 """The whole story in order: one table of stages (stages.py), its runner (runner.py), and the readers of both."""
 
-from hub_publisher.pipeline.publish import Publication, plan, publish
+from hub_publisher.pipeline.plan import plan
+from hub_publisher.pipeline.publish import Publication, publish
 
 __all__ = ["Publication", "plan", "publish"]

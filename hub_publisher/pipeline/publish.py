@@ -1,15 +1,13 @@
 """publish(config): every stage of the table in order, each skipped when it is done, and W&B beside them."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from functools import singledispatchmethod
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hub_publisher import sources, tracking
+from hub_publisher import card, finetune, sources, tracking
 from hub_publisher.config import Config, deciding
 from hub_publisher.errors import PublisherError
 from hub_publisher.hub import providers
@@ -17,7 +15,7 @@ from hub_publisher.hub.target import open_target, visibility
 from hub_publisher.pipeline.job import Job, Say
 from hub_publisher.pipeline.publication import Publication
 from hub_publisher.pipeline.runner import Runner, following, void
-from hub_publisher.pipeline.stages import BY_NAME, STAGES
+from hub_publisher.pipeline.stages import STAGES
 from hub_publisher.records import Curation, Evaluation, LoadBack, Receipt, StageRecord, Timeline, Training
 from hub_publisher.system.files import private_folder
 from hub_publisher.tracking.records import Tracking
@@ -34,33 +32,17 @@ def publish(
     """
     forced = following(force)
     with alone(config), open_target(config) as target:
-        tracking.check_others(config)
+        check(config)
         for stage in forced:
             void(config, stage)
         return _Story(Job(config, target, say, create_pr)).told()
 
 
-def plan(config: Config, say: Say = lambda line: None, force: str | None = None) -> list[tuple[str, str]]:
-    """What `publish` would do: ("curate", "up to date" or "to do") for every stage, in order. Writes nothing.
-
-    The target is asked whether it would take the model, and the posts are read, into a folder that goes away.
-    """
-    forced = following(force)
-    with open_target(config) as target, tempfile.TemporaryDirectory() as scratch:
-        tracking.check_others(config)
-        job = Job(config, target, say)
-        runner = Runner(job)
-        announce_place(job)
-        timeline = runner.found(BY_NAME["fetch"])
-        if not isinstance(timeline, Timeline):
-            timeline = sources.fetch(replace(config, runs_dir=Path(scratch)))
-        announce_inputs(job, timeline, tracking.decide(config, is_rehearsal=True), config.base_model)
-        for stage in STAGES:
-            record = None if stage in forced else runner.found(stage)
-            if record is None:
-                break
-            job.records[stage.name] = record
-        return [(stage.name, "up to date" if stage.name in job.records else "to do") for stage in STAGES]
+def check(config: Config) -> None:
+    """Raises PublisherError for trackers and files of the settings that a stage would refuse, however late."""
+    tracking.check_others(config)
+    card.check_files(config)
+    finetune.check_launch(config)
 
 
 class _Story:
@@ -90,15 +72,11 @@ class _Story:
     @after.register
     def _(self, timeline: Timeline) -> None:
         self.tracked = tracking.decide(self.config)
-        announce_inputs(self.job, timeline, self.tracked, _known_base(self.job))
+        announce_inputs(self.job, timeline, self.tracked, known_base(self.job))
 
     @after.register
     def _(self, curation: Curation) -> None:
-        kept = curation.num_train + curation.num_heldout
-        downloaded = sum(account.num_downloaded for account in curation.accounts)
-        self._say(f"{kept:,} of {downloaded:,} posts kept, {curation.num_heldout:,} of them held out")
-        for note in curation.notes:
-            self._say(f"note: {note}")
+        announce_kept(self.job, curation)
         timeline = sources.with_posts(self.config.run_dir, self.job.get(Timeline))
         tracked = tracking.record_preprocess(self.config, self.tracked, timeline, curation, self._warn)
         train = tracking.open_run(self.config, tracked, "train", settings(self.config, curation))
@@ -166,12 +144,22 @@ def announce_place(job: Job) -> None:
 
 def announce_inputs(job: Job, timeline: Timeline, tracked: Tracking, base: str) -> None:
     """State what will be done with what, before it is."""
-    job.say(f"      posts       {timeline.num_posts:,} from {timeline.source}")
+    job.say(f"      posts       {timeline.num_posts:,} from {sources.in_words(timeline.source)}")
     job.say(f"      base model  {base}")
     job.say(f"      W&B         {tracked.mode}: {tracked.reason}")
     if tracked.mode != "disabled":
-        when = "nothing now; with a sync " if tracked.mode == "offline" else ""
+        later = f"nothing now; if you run `hub-publisher sync {job.config.handle}` later, "
+        when = later if tracked.mode == "offline" else ""
         job.say(f"      W&B gets    {when}{tracking.describe_datasets(tracked, timeline.may_share_texts)}")
+
+
+def announce_kept(job: Job, curation: Curation) -> None:
+    """State how many posts will be learned from."""
+    kept = curation.num_train + curation.num_heldout
+    downloaded = sum(account.num_downloaded for account in curation.accounts)
+    job.say(f"      {kept:,} of {downloaded:,} posts kept, {curation.num_heldout:,} of them held out")
+    for note in curation.notes:
+        job.say(f"      note: {note}")
 
 
 def settings(config: Config, curation: Curation) -> dict[str, object]:
@@ -185,7 +173,7 @@ def settings(config: Config, curation: Curation) -> dict[str, object]:
     }
 
 
-def _known_base(job: Job) -> str:
+def known_base(job: Job) -> str:
     """The base model in words: of the training that is on disk, or resolved now; with what it stands in for."""
     training = job.before(Training)
     known = training and training.base_model

@@ -47,13 +47,17 @@ class Stage:
         return tuple(read.partition(":")[0] for read in self.reads)
 
 
-def _finetune(job: Job) -> Training:
-    curation = job.get(Curation)
+def check_before_training(job: Job) -> None:
+    """Raises PublisherError for what is known by then, and would be refused after it."""
     if job.has_target:
-        card.check_early(job.config, job.target.repo_id, job.base.record, curation.languages)
+        card.check_early(job.config, job.target.repo_id, job.base.record, job.get(Curation).languages)
     evaluate.check_prompts(job.config)
+
+
+def _finetune(job: Job) -> Training:
+    check_before_training(job)
     with job.while_training():
-        return finetune.finetune(job.config, curation, job.base)
+        return finetune.finetune(job.config, job.get(Curation), job.base)
 
 
 def _card(job: Job) -> Card:

@@ -15,6 +15,7 @@ from hub_publisher.sources.reading import existing, state_of, to_png
 from hub_publisher.system.files import read_jsonl, write_bytes, write_jsonl
 
 AVATAR = "avatar.png"
+_IN_WORDS = {x_archive.NAME: "an X archive", files.NAME: "a file of posts", sample.NAME: "the bundled sample"}
 
 
 def state(config: Config) -> tuple[str, int, str]:
@@ -37,7 +38,9 @@ def fetch(config: Config) -> Timeline:
     timeline: Timeline = reading.timeline
     posts = timeline.posts
     if not posts:
-        raise SourceError(f"There is not a single post of {config.handle} in the {source.NAME}.", _ways(config.handle))
+        raise SourceError(
+            f"There is not a single post of {config.handle} in {in_words(source.NAME)}.", _ways(config.handle)
+        )
     avatar = to_png(_picture(config.avatar).read_bytes()) if config.avatar else reading.avatar
     picture = config.run_dir / AVATAR
     picture.unlink(missing_ok=True)
@@ -73,6 +76,11 @@ def _picture(path: Path) -> Path:
 def _check_address(url: str | None) -> None:
     if url and not is_web_address(url):
         raise SourceError(f"--profile-url {url[:100]!r} is no web address.", "It begins with https://")
+
+
+def in_words(source: str) -> str:
+    """The name of a source as people say it."""
+    return _IN_WORDS.get(source, source)
 
 
 def _source_of(config: Config) -> ModuleType:

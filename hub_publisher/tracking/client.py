@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,7 +47,7 @@ def decide(config: Config, is_rehearsal: bool = False) -> Tracking:
     if before is not None and before.project == project and wanted in ("auto", before.mode):
         tracking = before.model_copy(update={"dataset_artifact": config.dataset_artifact})
     else:
-        mode, reason = _resolve(config, wanted)
+        mode, reason = _resolve(wanted)
         tracking = Tracking(
             mode=mode,
             reason=reason,
@@ -60,11 +61,11 @@ def decide(config: Config, is_rehearsal: bool = False) -> Tracking:
     return tracking
 
 
-def _resolve(config: Config, wanted: str) -> tuple[str, str]:
+def _resolve(wanted: str) -> tuple[str, str]:
     if wanted in ("offline", "disabled"):
         return wanted, f"{wanted} was asked for"
     try:
-        with service(config):
+        with tempfile.TemporaryDirectory() as scratch, service(Path(scratch)):
             return "online", "the server accepted the API key"
     except TrackerError as problem:
         if wanted == "online":
@@ -90,16 +91,15 @@ def home(config: Config) -> Path:
 
 
 @contextmanager
-def service(config: Config) -> Iterator[None]:
+def service(folder: Path) -> Iterator[None]:
     """wandb's process, when the server has accepted the key; TrackerError, in words that end a sentence, when not.
 
-    Afterwards it has ended, by force if need be, and nothing of it is left: the records hold it all. It writes into the
-    manifests that it uploads where it found each file. So it works in the publication's folder, and paths are given to
-    it relative to that: what they say then is nothing about the machine.
+    Afterwards it has ended, by force if need be, and nothing of it or of `folder` is left: the records hold it all. It
+    writes into the manifests that it uploads where it found each file. So a run works in the publication's folder, and
+    paths are given to it relative to that: what they say then is nothing about the machine.
     """
     if not _may_have_key():
         raise TrackerError(NO_KEY)
-    folder = home(config)
     folder.mkdir(parents=True, exist_ok=True)
     wanted = _environment(folder)
     before = {name: os.environ[name] for name in wanted.keys() & os.environ.keys()}

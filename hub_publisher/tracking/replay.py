@@ -11,6 +11,7 @@ from hub_publisher.errors import PublisherError
 from hub_publisher.records import TIMELINE, Curation, Evaluation, Post, Receipt, StageRecord, Timeline, Training
 from hub_publisher.system.files import read_jsonl, read_record
 from hub_publisher.tracking import reports
+from hub_publisher.tracking.client import NO_KEY
 from hub_publisher.tracking.follow import read_on
 from hub_publisher.tracking.records import TRAINING_LOG, Tracking, current
 from hub_publisher.tracking.run import Run, WandbRun, open_run
@@ -119,9 +120,10 @@ def _sync_train(config: Config, tracking: Tracking, refresh: Callable[[Tracking]
 def _require_sent(config: Config, run: Run) -> None:
     """PublisherError when the server has not got all that the run was told."""
     if run.warnings:
+        login = "Log in with `wandb login`, or set WANDB_API_KEY. " if run.warnings[0].endswith(NO_KEY) else ""
         raise PublisherError(
             f"Nothing more can be sent to {run.warnings[0]}.",
-            f"What is there stays there; go on later with: {_sync_command(config)}",
+            f"{login}What is there stays there; go on later with: {_sync_command(config)}",
         )
 
 

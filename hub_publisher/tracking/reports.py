@@ -32,8 +32,8 @@ from hub_publisher.tracking.records import Tracking
 
 FULL, IDS, NONE = "full", "ids", "none"
 _HELD = {
-    FULL: "every kept post with its split, and the ids of all that were read",
-    IDS: "the ids of the posts with their split, no text",
+    FULL: "every kept post, whether it was trained on, and the ids of all that were read",
+    IDS: "the ids of the posts, and which were trained on, no text",
     NONE: "counts and a hash, neither text nor id",
 }
 _WITHHELD = "(withheld: it repeats a post)"
@@ -43,7 +43,8 @@ def describe_datasets(tracking: Tracking, may_share_texts: bool) -> str:
     """In one line what Weights & Biases is given of the posts, for the person to read before it happens."""
     held = _level(tracking, may_share_texts)
     reason = "" if held == tracking.dataset_artifact else "; the terms of the source forbid more"
-    return f"{held}: {_HELD[held]}{reason} (--dataset-artifact {'|'.join(_HELD)})"
+    others = " or ".join(name for name in _HELD if name != held)
+    return f"{_HELD[held]}{reason} (--dataset-artifact {held}; it may also be {others})"
 
 
 def _level(tracking: Tracking, may_share_texts: bool) -> str:

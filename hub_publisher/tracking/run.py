@@ -123,7 +123,7 @@ class WandbRun(LedgerRun):
         return self._run is not None
 
     def _started(self) -> "wandb.Run":
-        self._stack.enter_context(client.service(self._config))
+        self._stack.enter_context(client.service(self._home))
         return client.open_wandb(self._config, self._tracking, self._job_type, self._known)
 
     def _rows_on_server(self, run: "wandb.Run") -> int:

@@ -18,7 +18,7 @@ from tests.helpers.tiny import make_tiny_model
 
 COMMANDS = [
     "publish", "fetch", "curate", "finetune", "evaluate", "snippet", "card", "push", "loadback",
-    "serve", "generate", "verify", "sync",
+    "serve", "generate", "verify", "sync", "list", "status", "inspect", "delete",
 ]  # fmt: skip
 
 
@@ -154,7 +154,13 @@ def test_a_configuration_file_with_a_wrong_key(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert result.stderr.startswith(f"Error: {file} holds unknown keys: learning_rat.\nThe known ones: ")
     missing = run("publish", "me", "--config", str(tmp_path / "none.toml"))
-    assert missing.returncode == 2 and "cannot be read" in missing.stderr
+    assert (missing.returncode, missing.stderr) == (
+        2,
+        f"Error: There is no configuration file {tmp_path / 'none.toml'}.\nName one that exists with --config.\n",
+    )
+    file.write_text("min_posts = \n")
+    broken = run("publish", "me", "--config", str(file))
+    assert broken.returncode == 2 and "cannot be read: Invalid value (at line 1" in broken.stderr
 
 
 @pytest.mark.parametrize(
@@ -274,4 +280,13 @@ def test_a_card_of_nobody_names_what_to_type() -> None:
     assert (result.returncode, result.stderr) == (
         2,
         "Error: Say whose publication.\nName the account: hub-publisher card lampkeeper_bot\n",
+    )
+
+
+def test_a_published_card_gets_no_contact_that_is_none() -> None:
+    result = run("card", "--refresh", "huggingtweets/me", "--contact", "not-a-contact", "--hub", "http://127.0.0.1:9")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "Error: --contact 'not-a-contact' is no address that people can write to.\n"
+        "Give a page, such as https://example.org/contact, or an e-mail address, such as me@example.org\n",
     )

@@ -49,12 +49,12 @@ def test_the_first_lines_say_what_will_happen_where(published: Published) -> Non
     assert lines[1].startswith("  target      the local Hub at http://127.0.0.1:")
     assert lines[2] == f"  repository  huggingtweets/{SAMPLE} (public)"
     assert lines[3] == "[1/8] fetch     up to date"
-    assert lines[4] == "      posts       761 from sample"
+    assert lines[4] == "      posts       761 from the bundled sample"
     assert lines[5] == "      base model  a local folder"
     assert lines[6].startswith("      W&B         offline: ")
     assert lines[7] == (
-        "      W&B gets    nothing now; with a sync full: every kept post with its split, and the ids of all that were "
-        "read (--dataset-artifact full|ids|none)"
+        f"      W&B gets    nothing now; if you run `hub-publisher sync {SAMPLE}` later, every kept post, whether it "
+        "was trained on, and the ids of all that were read (--dataset-artifact full; it may also be ids or none)"
     )
     assert lines[8] == "[2/8] curate    up to date"
     note = f"      note: Weights & Biases has nothing of this; to upload it: hub-publisher sync {SAMPLE}"

@@ -130,7 +130,7 @@ def test_archives_without_posts(tmp_path):
     assert error_of(tmp_path, path) == f"There is no data/tweets.js in {path}."
     assert error_of(tmp_path, tmp_path) == f"There is no data/tweets.js in {tmp_path}."
     path = as_zip(tmp_path / "b.zip", files([]))
-    assert error_of(tmp_path, path) == "There is not a single post of wick_test in the x_archive."
+    assert error_of(tmp_path, path) == "There is not a single post of wick_test in an X archive."
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_dataset_artifacts_hold_what_was_said_and_no_more(
     timeline, curation = posts_of(config, may_share_texts)
     tracked = Tracking(mode="online", reason="", project="p", dataset_artifact=wanted)
     said = tracking.describe_datasets(tracked, may_share_texts)
-    assert said.startswith(f"{held}: ")
+    assert f"(--dataset-artifact {held}; it may also be " in said
     assert ("; the terms of the source forbid more" in said) == (wanted != held)
     report = reports.preprocess(config, tracked, timeline, curation)
     (raw_content,), (train_content,) = (

@@ -171,8 +171,10 @@ def test_without_a_key_or_a_run_it_says_what_to_do(tmp_path: Path, offline: Path
     story = moved(offline, tmp_path, None)
     done = story.sync()
     assert (done.returncode, done.stderr) == (
-        1, f"Nothing more can be sent to Weights & Biases: starting the run failed: there is no API key.\n{AGAIN}"
-    )  # fmt: skip
+        1,
+        "Nothing more can be sent to Weights & Biases: starting the run failed: there is no API key.\n"
+        f"Log in with `wandb login`, or set WANDB_API_KEY. {AGAIN}",
+    )
     (story.config.run_dir / "tracking.json").unlink()
     assert story.sync().stderr == (
         f"There is no Weights & Biases run in {story.config.run_dir}.\n"
