@@ -2,6 +2,7 @@
 
 import re
 
+from hub_publisher.curate.sentences import sentence_ends
 from hub_publisher.text.words import is_unspaced
 
 # Stands where a link was until the text around it is tidied; a noncharacter, so it is in no text.
@@ -28,7 +29,11 @@ _CLOSING = {
     "“": "”", "„": "“”", "‘": "’", '"': '"', "'": "'",
 }  # fmt: skip
 _POINTERS = ":：→➡▶►👉⬇↓➜⇒»|–—-\ufe0f "
-_VIA = re.compile(r"(?:^|(?<=\s))via$", re.IGNORECASE)
+_LEADS = re.compile(r"(?:^|(?<=\s))(?:via|at|from)$", re.IGNORECASE)
+_DASHES = "-–—,"  # behind a link that stands inside a sentence
+# Words that only point at a link, "Tickets", "Get the details": one behind a sentence, up to four with a colon.
+_STUB = re.compile(r"[A-ZÀ-ÖØ-ÞΑ-ΩА-Я][^\W\d_]{0,15}")
+_POINTING_STUB = re.compile(rf"{_STUB.pattern}(?: (?:&|(?:[^\W\d_]|-)+)){{0,3}}")
 _GLUED_BEFORE = ",.;:!?)]}…、。，！？）"
 
 
@@ -63,9 +68,20 @@ def _without_leftovers(left: str, right: str) -> tuple[str, str]:
     while left and right and right[0] in _CLOSING.get(left[-1], ""):
         left, right = left[:-1].rstrip(" \t"), right[1:].lstrip(" \t")
     if not right or right[0] == "\n":
-        while left != (shorter := _VIA.sub("", left.rstrip(_POINTERS)).rstrip(" \t")):
+        whole = left
+        while left != (shorter := _LEADS.sub("", left.rstrip(_POINTERS)).rstrip(" \t")):
             left = shorter
+        left = _without_stub(left, _POINTING_STUB if len(left) < len(whole) else _STUB)
+    elif right[0] in _DASHES:
+        left = _LEADS.sub("", left).rstrip(" \t")
     return left, right
+
+
+def _without_stub(left: str, stub: re.Pattern[str]) -> str:
+    """`left` without the words between its last sentence, or its last line, and the link that they point at."""
+    line = left.rfind("\n") + 1
+    start = max((line + end for end in sentence_ends(left[line:]) if line + end < len(left)), default=line)
+    return left[:start].rstrip() if start and stub.fullmatch(left[start:].strip()) else left
 
 
 def _glue(left: str, right: str) -> str:
