@@ -30,7 +30,6 @@ _CLOSING = {
 }  # fmt: skip
 _POINTERS = ":：→➡▶►👉⬇↓➜⇒»|–—-\ufe0f "
 _LEADS = re.compile(r"(?:^|(?<=\s))(?:via|at|from)$", re.IGNORECASE)
-_DASHES = "-–—,"  # behind a link that stands inside a sentence
 # Words that only point at a link, "Tickets", "Get the details": one behind a sentence, up to four with a colon.
 _STUB = re.compile(r"[A-ZÀ-ÖØ-ÞΑ-ΩА-Я][^\W\d_]{0,15}")
 _POINTING_STUB = re.compile(rf"{_STUB.pattern}(?: (?:&|(?:[^\W\d_]|-)+)){{0,3}}")
@@ -72,7 +71,7 @@ def _without_leftovers(left: str, right: str) -> tuple[str, str]:
         while left != (shorter := _LEADS.sub("", left.rstrip(_POINTERS)).rstrip(" \t")):
             left = shorter
         left = _without_stub(left, _POINTING_STUB if len(left) < len(whole) else _STUB)
-    elif right[0] in _DASHES:
+    else:
         left = _LEADS.sub("", left).rstrip(" \t")
     return left, right
 

@@ -3,10 +3,17 @@
 import re
 from collections.abc import Iterator
 
-# What follows is no lower case: "Washington D.C. today" and "I thought... and then" go on.
-_END = re.compile(r"(?<![.!?…])[.!?…]++[\"'”’»)\]]*+(?=\s++[^a-zà-öø-ÿα-ωа-я]|\s*+$)|(?<![。！？])[。！？]++[」』）]*+")
-# Dr., Sec., Dec., U.S., p.m.: a capital with at most two letters after it, a single letter, or what never ends one.
-_ABBREVIATION = re.compile(r"(?:(?<![^\W_])(?:[A-Z][a-z]{0,2}|[a-z]|vs|approx)|\.[^\W\d_])$")
+# With quotes, brackets and emoji behind it. What follows on the line is no lower case but a link's: "D.C. today" and "I
+# thought... and then" go on.
+_CLOSING = "\"'”’»)\\]\u2600-\u27bf\ufe0f\U0001f000-\U0001faff"
+_END = re.compile(
+    rf"(?<![.!?…])[.!?…]++[{_CLOSING}]*+(?=[ \t]*+(?:\n|$)|\s++(?:[^a-zà-öø-ÿα-ωа-я]|https?:))"
+    r"|(?<![。！？])[。！？]++[」』）]*+"
+)
+_ABBREVIATION = re.compile(
+    r"(?:(?<![^\W_])(?:[A-Z][a-z]?|[a-z]|vs|approx|Mrs|Sgt|Col|Gen|Gov|Hon|Rep|Rev|Sen|Sec|Capt|Prof|Dept|Assoc|Inc|Ltd"
+    r"|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|Nos?)|\.[^\W\d_])$"
+)
 _LONGEST = 10  # characters that an abbreviation is looked for in
 _MARK = "…"
 _TAIL = 40  # characters in which a source's mark and link stand

@@ -116,6 +116,7 @@ def test_what_only_looks_like_a_special_token_stays(text):
         ("It landed at 4:45am ET. Take a closer look: https://t.co/abc", "It landed at 4:45am ET."),
         ("#fog #lamp\nFull remarks: https://t.co/abc\nWatch https://t.co/def\n#sea", "#fog #lamp\n#sea"),
         ("The location at https://t.co/abc - so important", "The location - so important"),
+        ("Get the forms at https://t.co/abc so we can go", "Get the forms so we can go"),
         ("The fog came in. The first picture of the lamp ever: https://t.co/abc",
          "The fog came in. The first picture of the lamp ever"),
         ("The fog came in. Thank you all https://t.co/abc", "The fog came in. Thank you all"),
