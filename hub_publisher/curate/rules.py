@@ -98,7 +98,7 @@ def _judged(post: Post, escapes_html: bool, handle: str) -> tuple[str | None, Cl
 
 def _is_quote(text: str, handle: str) -> bool:
     found = (_QUOTE.match(text) or _QUOTE_INSIDE.search(text)) if "@" in text else None
-    return bool(found) and (found["name"] or "").lower() != (handle.lower() or None)
+    return found is not None and (found["name"] or "").lower() != (handle.lower() or None)
 
 
 def _is_only_links(raw: str, text: str) -> bool:
