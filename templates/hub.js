@@ -118,11 +118,27 @@ if (form) {
   });
 }
 
+function copying(button, code) {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(code.textContent);
+    button.textContent = "Copied";
+  });
+}
+
+for (const pre of document.querySelectorAll(".prose pre")) {
+  pre.tabIndex = 0; // so that the keyboard can scroll it
+  if (!navigator.clipboard) continue;
+  const block = document.createElement("div");
+  const button = document.createElement("button");
+  block.className = "block";
+  Object.assign(button, { type: "button", className: "button", textContent: "Copy" });
+  pre.replaceWith(block);
+  block.append(pre, button);
+  copying(button, pre);
+}
+
 const copy = document.querySelector("#copy");
 if (copy && navigator.clipboard) {
   copy.hidden = false;
-  copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.querySelector("#snippet").textContent);
-    copy.textContent = "Copied";
-  });
+  copying(copy, document.querySelector("#snippet"));
 }

@@ -23,7 +23,7 @@ def curate(config: Config, timeline: Timeline) -> Curation:
     posts are left.
     """
     posts = tqdm(by_time(timeline.posts), "Curating", unit=" posts", disable=hidden(), leave=False)
-    sieved = sieve(posts, timeline.escapes_html)
+    sieved = sieve(posts, timeline.escapes_html, timeline.handle.lstrip("@"))
     if len(sieved.kept) < max(config.min_posts, _MIN_POSTS):
         raise _too_few(config, timeline, sieved)
     codes, counts, num_sampled = languages.identify(
@@ -49,7 +49,7 @@ def curate(config: Config, timeline: Timeline) -> Curation:
         num_heldout_characters=sum(heldout),
         split_by=split_by,
         may_share_texts=timeline.may_share_texts,
-        notes=(*timeline.notes, *_notes(len(kept), num_sampled)),
+        notes=(*timeline.notes, *_notes(sieved, num_sampled)),
         posts=summarise(kept),
         posts_sha256=sha256_of(config.run_dir / POSTS),
     )
@@ -65,8 +65,10 @@ def _account(timeline: Timeline, sieved: Sieve) -> Account:
     return Account(**same, num_downloaded=len(timeline.posts), dropped=sieved.dropped, num_kept=len(sieved.kept))
 
 
-def _notes(num_kept: int, num_sampled: int) -> Iterator[str]:
-    if num_kept < FEW_POSTS:
+def _notes(sieved: Sieve, num_sampled: int) -> Iterator[str]:
+    if sieved.num_cut_back:
+        yield f"Posts cut off by the source, kept up to their last whole sentence: {sieved.num_cut_back}."
+    if (num_kept := len(sieved.kept)) < FEW_POSTS:
         yield f"Few posts: {num_kept} were kept; with fewer than {FEW_POSTS} a model tends to repeat them."
     if num_sampled:
         yield f"The languages were estimated from {num_sampled} posts."

@@ -2,6 +2,7 @@
 
 import re
 
+from hub_publisher.curate.sentences import sentence_ends
 from hub_publisher.text.words import is_unspaced
 
 # Stands where a link was until the text around it is tidied; a noncharacter, so it is in no text.
@@ -28,6 +29,10 @@ _CLOSING = {
     "“": "”", "„": "“”", "‘": "’", '"': '"', "'": "'",
 }  # fmt: skip
 _POINTERS = ":：→➡▶►👉⬇↓➜⇒»|–—-\ufe0f \t"
+_LEADS = ("via", "at", "from")
+# Words that only point at a link, "Tickets", "Get the details": one behind a sentence, up to four with a colon.
+_STUB = re.compile(r"[A-ZÀ-ÖØ-ÞΑ-ΩА-Я][^\W\d_]{0,15}")
+_POINTING_STUB = re.compile(rf"{_STUB.pattern}(?: (?:&|(?:[^\W\d_]|-)+)){{0,3}}")
 _GLUED_BEFORE = ",.;:!?)]}…、。，！？）"
 
 
@@ -62,19 +67,39 @@ def _without_leftovers(left: str, right: str) -> tuple[str, str]:
     while left and right and right[0] in _CLOSING.get(left[-1], ""):
         left, right = left[:-1].rstrip(" \t"), right[1:].lstrip(" \t")
     if not right or right[0] == "\n":
-        left = left[: _end_without_pointers(left)]
+        end = _end_without_pointers(left)
+        left = _without_stub(left[:end], _POINTING_STUB if end < len(left) else _STUB)
+    else:
+        left = left[: _end_without_lead(left, len(left))].rstrip(" \t")
     return left, right
 
 
 def _end_without_pointers(text: str) -> int:
-    """Where `text` ends without the colons, arrows and `via` that point at what follows; in linear time."""
+    """Where `text` ends without the colons, arrows and words that point at what follows; in linear time."""
     end = len(text)
     while True:
         while end and text[end - 1] in _POINTERS:
             end -= 1
-        if text[max(end - 3, 0) : end].lower() != "via" or not (end == 3 or text[end - 4].isspace()):
+        shorter = _end_without_lead(text, end)
+        if shorter == end:
             return end
-        end -= 3
+        end = shorter
+
+
+def _end_without_lead(text: str, end: int) -> int:
+    """Where `text`, as far as `end`, ends without a last word that leads to a link."""
+    for word in _LEADS:
+        start = end - len(word)
+        if start >= 0 and text[start:end].lower() == word and (not start or text[start - 1].isspace()):
+            return start
+    return end
+
+
+def _without_stub(left: str, stub: re.Pattern[str]) -> str:
+    """`left` without the words between its last sentence, or its last line, and the link that they point at."""
+    line = left.rfind("\n") + 1
+    start = max((line + end for end in sentence_ends(left[line:]) if line + end < len(left)), default=line)
+    return left[:start].rstrip() if start and stub.fullmatch(left[start:].strip()) else left
 
 
 def _glue(left: str, right: str) -> str:

@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
+from markupsafe import Markup
 from mdit_py_plugins.anchors import anchors_plugin
 from mdit_py_plugins.footnote import footnote_plugin
 from mdit_py_plugins.tasklists import tasklists_plugin
@@ -50,9 +53,9 @@ class Place:
         path = path.removeprefix("./")
         return path if path in self.paths else None
 
-    def url(self, path: str) -> str:
-        """Return where this server serves the file."""
-        return f"/{self.prefix}{self.name}/resolve/{quote(self.revision, safe='')}/{quote(path)}"
+    def url(self, path: str, verb: str = "resolve") -> str:
+        """Return where this server serves the file; with `blob`, where a page shows it."""
+        return f"/{self.prefix}{self.name}/{verb}/{quote(self.revision, safe='')}/{quote(path)}"
 
     def filter(self, tag: str, attribute: str, value: str) -> str | None:
         """Return what an attribute in a card may say; None drops it. A page never fetches from elsewhere."""
@@ -60,7 +63,7 @@ class Place:
             path, theme = self.path_of(value), value.partition("#")[2]  # the Hub's #hf-dark-mode-only and its like
             return self.url(path) + (f"#{theme}" if theme in THEMES else "") if path else None
         if attribute == "href" and (path := self.path_of(value)):
-            return self.url(path)
+            return self.url(path, "blob")
         if attribute == "class":
             return " ".join(filter(CLASSES.fullmatch, value.split())) or None
         if tag == "input":  # a task list's box, never a field to type into
@@ -81,9 +84,33 @@ _markdown.use(anchors_plugin, max_level=4).use(footnote_plugin).use(tasklists_pl
 _markdown.core.ruler.push("align", _align)
 
 
-def render(body: str, place: Place) -> str:
-    """Return the HTML of a card's Markdown, safe to put on a page."""
-    return nh3.clean(
-        _markdown.render(body), tags=TAGS, attributes=ATTRIBUTES, attribute_filter=place.filter,
+class Card(NamedTuple):
+    """A card as safe HTML: what stands before its first section, the rest, and (id, title) of every section."""
+
+    lead: Markup
+    body: Markup
+    contents: list[tuple[str, str]]
+
+
+def render(text: str, place: Place) -> Card:
+    """Return a card's Markdown as HTML that is safe to put on a page."""
+    env: dict = {}
+    tokens = _markdown.parse(text, env)
+    sections = [at for at, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h2"]
+    first = sections[0] if sections else 0
+    lead, body = (
+        _safe(_markdown.renderer.render(part, _markdown.options, env), place)
+        for part in (tokens[:first], tokens[first:])
+    )
+    return Card(lead, body, [(str(tokens[at].attrs.get("id", "")), _title(tokens[at + 1])) for at in sections])
+
+
+def _title(heading: Token) -> str:
+    return "".join(part.content for part in heading.children or () if part.type in ("text", "code_inline"))
+
+
+def _safe(html: str, place: Place) -> Markup:
+    return Markup(nh3.clean(
+        html, tags=TAGS, attributes=ATTRIBUTES, attribute_filter=place.filter,
         url_schemes={"http", "https", "mailto"}, link_rel="noopener noreferrer nofollow", strip_comments=True,
-    )  # fmt: skip
+    ))  # fmt: skip

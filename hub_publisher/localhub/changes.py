@@ -40,14 +40,14 @@ def changes(old: dict[str, File], new: dict[str, File], blobs: BlobStore) -> Ite
 
 
 def _diff(old: File | None, new: File | None, blobs: BlobStore) -> list[str]:
-    before, after = _lines(old, blobs), _lines(new, blobs)
+    before, after = text_lines(old, blobs), text_lines(new, blobs)
     if before is None or after is None:
         return []
     return list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
 
 
-def _lines(file: File | None, blobs: BlobStore) -> list[str] | None:
-    """Return the lines of a file, none for no file; None for what is no text, or too long to compare."""
+def text_lines(file: File | None, blobs: BlobStore) -> list[str] | None:
+    """Return the lines of a file, none for no file; None for what is no text, or too long to be shown."""
     if file is None:
         return []
     if file.lfs or file.size > MAX_TEXT_BYTES:

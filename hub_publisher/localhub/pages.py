@@ -7,7 +7,6 @@ from pathlib import Path
 from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 
@@ -17,8 +16,10 @@ from hub_publisher.localhub.api_pulls import find, merge_pull_request, pull_requ
 from hub_publisher.localhub.api_repos import KINDS, describe, find_repos
 from hub_publisher.localhub.cards import Place, render
 from hub_publisher.localhub.changes import changes
+from hub_publisher.localhub.listing import listing
 from hub_publisher.localhub.refusal import NO_REPO, Refusal, no_repo
 from hub_publisher.localhub.store import AUTHOR
+from hub_publisher.localhub.transfer import file_at, media_type
 from hub_publisher.localhub.web import Call, Routes
 
 routes = Routes()
@@ -37,6 +38,10 @@ def _date(text: str) -> str:
     return f"{moment.day} {moment:%B %Y}"
 
 
+def _time(text: str) -> str:
+    return f"{_date(text)}, {datetime.fromisoformat(text):%H:%M} UTC"
+
+
 def _hue(name: str) -> int:
     return sum(name.encode()) % 8
 
@@ -44,7 +49,7 @@ def _hue(name: str) -> int:
 _pages = Environment(
     loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
 )
-_pages.filters |= {"date": _date, "hue": _hue, "quote": lambda text: quote(text, "")}
+_pages.filters |= {"date": _date, "time": _time, "hue": _hue, "quote": lambda text: quote(text, "")}
 
 
 def page(name: str, values: dict, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -141,17 +146,18 @@ def login(call: Call) -> Response:
 @routes.on("GET", "/")
 @routes.on("GET", "/{author}")
 def index(call: Call) -> Response:
-    """List the models, newest first: all, or those whose name contains `?q=`, or those of one namespace."""
-    author, query = call.values.get("author", ""), call.query("q")[:200]
+    """List the models, newest first: all, or those of one namespace, with `?q=` in the name, with the chip `?tag=`."""
+    author, query, tag = call.values.get("author", ""), call.query("q")[:200], call.query("tag")[:200]
     found = find_repos(call, "model", author, query)
     shown = [(info, avatar(info["cardData"], place_of(info, "model")), chips(info)) for info in found]
     if author and not shown and not query:
         raise Refusal(404, f"There is no model of {author} here")
-    return page("list", {"models": shown, "author": author, "query": query})
+    tagged = [row for row in shown if not tag or tag in (value for _, value in row[2])]
+    return page("list", {"models": tagged, "author": author, "query": query, "tag": tag})
 
 
 def model_page(call: Call, tab: str, revision: str = "main", **more: object) -> Response:
-    """Return a model's page with one of its tabs open: card, tree, commits, commit, pulls or pull."""
+    """Return a model's page with one of its tabs open: card, tree, blob, commits, commit, pulls or pull."""
     repo = call.repo()
     info = describe(call, repo, revision)
     files = call.store.files(info["sha"])
@@ -164,7 +170,7 @@ def model_page(call: Call, tab: str, revision: str = "main", **more: object) -> 
         "reason": why_not(info, files, call.store.blobs),
         "sampling": SAMPLING | metadata.json_of(files, "generation_config.json", call.store.blobs),
         "commits": call.store.history(info["sha"]), "examples": examples(card), "results": results(card),
-        "card": Markup(render(body, place)) if tab == "card" else "", "base_url": call.base_url,
+        "card": render(body if tab == "card" else "", place), "base_url": call.base_url,
         "path": f"{KINDS[repo.type]}{repo.name}", "kind": repo.type, "tab": tab, "revision": revision, "place": place,
         "num_open": sum(pull.merged is None for pull in pull_requests(call.store, repo)), "author": AUTHOR,
         "branches": [name.removeprefix("refs/heads/") for name in call.store.refs(repo, "refs/heads/")],
@@ -180,9 +186,11 @@ def tab_page(call: Call) -> Response:
 
 @routes.on("GET", "/{kind}{repo}/blob/{rev}/{path}")
 def blob_page(call: Call) -> Response:
-    """Lead to the file itself."""
-    place = Place(call.values["kind"], call.repo().name, call.values["rev"], frozenset())
-    return RedirectResponse(place.url(call.values["path"]))
+    """Show a file: its text in numbered lines, its picture, or how large it is."""
+    file, _ = file_at(call)
+    is_image = media_type(file.path).startswith("image/")
+    text = None if is_image else listing(file, call.store.blobs)
+    return model_page(call, "blob", call.values["rev"], file=file, text=text, is_image=is_image)
 
 
 @routes.on("GET", "/{kind}{repo}/commit/{rev}")

@@ -13,6 +13,7 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from hub_publisher.curate.cleaning import clean
 from hub_publisher.curate.masking import mask_phone_numbers
+from hub_publisher.curate.sentences import whole_sentences
 
 SPECIAL_TOKENS = [
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|begin_of_text|>", "<s>", "</s>", "<pad>", "<unk>",
@@ -110,6 +111,18 @@ def test_what_only_looks_like_a_special_token_stays(text):
         ("Fog (https://t.co/abc) lifts", "Fog lifts"),
         ("Fog “https://t.co/abc” lifts", "Fog lifts"),
         ("Read: https://t.co/abc https://t.co/def", "Read"),
+        ("Join me tonight at 7pm! Tickets https://t.co/abc", "Join me tonight at 7pm!"),
+        ("Join me tonight at 7pm! Tickets at: https://t.co/abc", "Join me tonight at 7pm!"),
+        ("It landed at 4:45am ET. Take a closer look: https://t.co/abc", "It landed at 4:45am ET."),
+        ("#fog #lamp\nFull remarks: https://t.co/abc\nWatch https://t.co/def\n#sea", "#fog #lamp\n#sea"),
+        ("The location at https://t.co/abc - so important", "The location - so important"),
+        ("Get the forms at https://t.co/abc so we can go", "Get the forms so we can go"),
+        ("The fog came in. The first picture of the lamp ever: https://t.co/abc",
+         "The fog came in. The first picture of the lamp ever"),
+        ("The fog came in. Thank you all https://t.co/abc", "The fog came in. Thank you all"),
+        ("Thank you, Dr. Gull: https://t.co/abc", "Thank you, Dr. Gull"),
+        ("Tickets: https://t.co/abc", "Tickets"),
+        ("霧が出ました。灯台の光がとても綺麗でした https://t.co/abc", "霧が出ました。灯台の光がとても綺麗でした"),
         ("Fog lifts via https://t.co/abc", "Fog lifts"),
         ("Fog ➡️ https://t.co/abc\nmore", "Fog\nmore"),
         ("See https://t.co/abc, it is good.", "See, it is good."),
@@ -124,9 +137,17 @@ def test_what_only_looks_like_a_special_token_stays(text):
         ("and/or 24/7 www. w/ that", "and/or 24/7 www. w/ that"),
         ("ends with via", "ends with via"),
     ],
-)
+)  # fmt: skip
 def test_links(text, expected):
     assert cleaned(text) == expected
+
+
+def test_a_text_of_stops_and_links_is_cleaned_in_linear_time():
+    for piece in (".", ". ", "A. ", "…", "! Tickets: https://t.co/abc ", "。"):
+        begun = process_time()
+        cleaned(piece * (200_000 // len(piece)))
+        whole_sentences(piece * (200_000 // len(piece)) + "x")
+        assert process_time() - begun < 10, piece
 
 
 def test_listed_links_are_cut_whatever_they_look_like():

@@ -144,6 +144,15 @@ def test_the_record_says_what_lies_on_disk(tmp_path):
     )
 
 
+def test_posts_that_were_cut_back_are_counted_in_a_note_and_a_headline_about_the_account_is_kept(tmp_path):
+    cut = post(500, "The lamp is lit tonight. And then we… https://t.co/abc", is_truncated=True)
+    headline = post(501, '"@wick gets a second lamp"')
+    read = timeline([*different_posts(80), cut, headline]).model_copy(update={"handle": "Wick"})
+    curation = curate(Config(handle="wick", runs_dir=tmp_path), read)
+    assert curation.accounts[0].num_kept == 82
+    assert curation.notes[0] == "Posts cut off by the source, kept up to their last whole sentence: 1."
+
+
 def test_too_few_posts_are_refused_with_every_number(tmp_path):
     posts = [*different_posts(12), *(post(100 + n, f"RT @gull: {n}") for n in range(7))]
     with pytest.raises(SourceError) as error:

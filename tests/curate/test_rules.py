@@ -20,8 +20,8 @@ def post(number, text, **more):
 
 
 def dropped(*posts, escapes_html=False):
-    """The reasons with a count, and the kept texts."""
-    result = sieve(posts, escapes_html)
+    """The reasons with a count, and the kept texts, of an account that is called wick."""
+    result = sieve(posts, escapes_html, "wick")
     assert tuple(result.dropped) == REASONS
     return {reason: count for reason, count in result.dropped.items() if count}, [text for _, text in result.kept]
 
@@ -42,9 +42,15 @@ def dropped(*posts, escapes_html=False):
         ("rt @gull fog is coming in", {}, "quotes_of_others"),
         ("👇 RT @gull: fog is coming in", {}, "quotes_of_others"),
         ("So true RT @gull: fog is coming in", {}, "quotes_of_others"),
+        ("So true! “@gull: fog is coming in”", {}, "quotes_of_others"),
+        ('So very true. "@gull: fog is coming in"', {}, "quotes_of_others"),
+        ('"@wick_bot gets a lamp of its own"', {}, "quotes_of_others"),
         ("https://t.co/abc RT @gull: fog is coming in", {}, "quotes_of_others"),
         ('"https://t.co/abc @gull: fog is coming in"', {}, "quotes_of_others"),
         ("Fog is coming in and", {"is_truncated": True}, "cut_off"),
+        ("Good morning. Fog is coming in and… https://t.co/abc", {"is_truncated": True}, "cut_off"),
+        ("I spoke with Dr. Gull of the U.S. Navy and… https://t.co/abc", {"is_truncated": True}, "cut_off"),
+        ("The lamp now costs 4.… https://t.co/abc", {"is_truncated": True}, "cut_off"),
         ("https://t.co/abc https://t.co/def", {}, "only_links"),
         ("@gull @tern https://t.co/abc", {}, "only_links"),
         ("(https://t.co/abc) …", {}, "only_links"),
@@ -64,6 +70,8 @@ def test_reasons(text, more, reason):
         "Fog is coming in",
         "Please RT @gull's message now",
         '"Fog is coming in" says @gull',
+        '"@wick gets a lamp of its own"',
+        "My words stand: “@Wick: fog is coming in”",
         "@gull says fog is coming",
         "START @gull is here now",
         "霧が出てきましたよ、今夜は",
@@ -72,6 +80,26 @@ def test_reasons(text, more, reason):
 )
 def test_what_is_kept_as_it_is(text):
     assert dropped(post(1, text)) == ({}, [text])
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("We need to light the lamp at night.… https://t.co/abc", "We need to light the lamp at night."),
+        ("It was foggy today. #DDay… https://t.co/abc", "It was foggy today."),
+        ("The fog is here! It came with the U.S. Navy and… https://t.co/abc", "The fog is here!"),
+        ("It is Gulls Day.\n#gulls… https://t.co/abc", "It is Gulls Day."),
+        ("The lamp is lit!🌫🌫 More… https://t.co/abc", "The lamp is lit!🌫🌫"),
+        ("The lamp is lit. https://t.co/abc… https://t.co/d", "The lamp is lit."),
+        ("The lamp is lit... and then it… https://t.co/abc We", None),
+        ("I met them at 4:00 p.m. They said that th… https://t.co/abc", None),
+        ("霧が出てきましたよ、今夜は。明日も… https://t.co/abc", "霧が出てきましたよ、今夜は。"),
+    ],
+)
+def test_a_cut_post_is_kept_up_to_its_last_whole_sentence(text, whole):
+    result = sieve([post(1, text, is_truncated=True)], False)
+    assert [kept for _, kept in result.kept] == [whole] * bool(whole)
+    assert (result.num_cut_back, result.dropped["cut_off"]) == ((1, 0) if whole else (0, 1))
 
 
 def test_the_first_of_equal_and_of_similar_posts_is_kept():

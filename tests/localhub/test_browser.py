@@ -34,6 +34,14 @@ widget:
 ---
 # The buoy
 
+It floats.
+
+## What it is
+
+```python
+print("a line of code that is wider than any telephone, and that has to be scrolled to be read", "to its very end")
+```
+
 A model for the browser's tests. It has a table:
 
 | Posts | Number | What the reader needs a wide column for, because it is a long sentence without any need |
@@ -178,8 +186,8 @@ def test_errors_are_shown(page: Page, hub: localhub.LocalHub, model: str) -> Non
 def test_the_snippet_can_be_copied(page: Page, hub: localhub.LocalHub, model: str) -> None:
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(model)
-    page.get_by_role("button", name="Copy").click()
-    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    page.locator("aside").get_by_role("button", name="Copy").click()
+    expect(page.locator("aside").get_by_role("button", name="Copied")).to_be_visible()
     snippet = page.evaluate("navigator.clipboard.readText()")
     compile(snippet, "snippet", "exec")
     assert f'os.environ["HF_ENDPOINT"] = "{hub.url}"' in snippet
@@ -190,6 +198,51 @@ def test_the_changes_to_a_card_can_be_read(page: Page, hub: localhub.LocalHub, m
     page.get_by_role("link", name="Commits").click()
     page.get_by_role("link", name="publish").click()
     expect(page.get_by_label("Changes to README.md")).to_contain_text("+# The buoy")
+
+
+@both_screens_and_schemes
+def test_a_card_is_read_in_the_order_of_its_screen(page: Page, model: str, request: pytest.FixtureRequest) -> None:
+    page.goto(model)
+    page.wait_for_load_state()
+    tops = [
+        page.locator(at).bounding_box()["y"]  # type: ignore[index]
+        for at in (".head", ".lead", ".try", "article", "#use")
+    ]
+    code = page.locator("article pre")
+    assert code.evaluate("pre => pre.scrollWidth > pre.clientWidth && getComputedStyle(pre).overflowX === 'auto'")
+    expect(code).to_have_attribute("tabindex", "0")
+    expect(page.locator(".block").get_by_role("button", name="Copy")).to_be_visible()
+    contents = page.get_by_role("navigation", name="On this card")
+    if "phone" in request.node.callspec.id:
+        assert tops == sorted(tops)
+        expect(contents).to_be_hidden()
+    else:
+        assert tops[1] == tops[2]
+        contents.get_by_role("link", name="What it is").click()
+        assert page.url.endswith("#what-it-is")
+
+
+@both_screens_and_schemes
+def test_a_file_is_opened_and_left(page: Page, model: str) -> None:
+    page.goto(f"{model}/tree/main")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download config.json").click()
+    assert download.value.suggested_filename == "config.json"
+    page.get_by_role("link", name="config.json", exact=True).click()
+    expect(page.locator(".source #L2")).to_contain_text('"')
+    page.wait_for_load_state()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.locator(".panel").get_by_role("link", name="Files").click()
+    expect(page.get_by_role("cell", name="README.md", exact=True)).to_be_visible()
+
+
+def test_a_long_address_that_is_missing_stays_within_the_page(page: Page, hub: localhub.LocalHub, model: str) -> None:
+    page.set_viewport_size({"width": 375, "height": 812})
+    page.route("**/c", lambda route: route.fulfill(response=route.fetch(), status=200))  # no complaint about the 404
+    page.goto(f"{hub.url}/a/{'b' * 180}/c")
+    page.wait_for_load_state()
+    expect(page.get_by_role("heading", name="404")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @both_screens_and_schemes

@@ -3,6 +3,7 @@
 import html.parser
 import random
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hub_publisher import localhub
 from hub_publisher.localhub import metadata
 from hub_publisher.localhub.blobs import BlobStore
 from hub_publisher.localhub.cards import ATTRIBUTES, TAGS, Place, render
+from hub_publisher.localhub.listing import LEXERS, listing
 from hub_publisher.localhub.store import File
 from tests.helpers.hub_calls import call
 
@@ -84,7 +86,15 @@ def test_the_model_page_shows_the_card_and_its_facts(page: str) -> None:
 
 
 def test_a_page_asks_nothing_of_the_outside(hub: localhub.LocalHub, page: str) -> None:
-    for path in ("/", "/pages/lamp", "/pages/lamp/tree/main", "/pages/lamp/commits/main", "/pages"):
+    for path in (
+        "/",
+        "/pages/lamp",
+        "/pages/lamp/tree/main",
+        "/pages/lamp/blob/main/README.md",
+        "/?tag=mit",
+        "/pages/lamp/commits/main",
+        "/pages",
+    ):
         status, headers, body = call(hub, "GET", path)
         assert (path, status) == (path, 200)
         assert headers["content-security-policy"].startswith("default-src 'self';")
@@ -145,8 +155,68 @@ def test_commit_page_shows_the_cards_diff(hub: localhub.LocalHub, page: str) -> 
     assert status == 200
     assert '<span class="minus">-# The lamp' in body.decode()
     assert '<span class="plus">+# The &lt;lamp&gt;' in body.decode()
-    assert call(hub, "GET", "/pages/lamp/blob/main/README.md")[1]["location"] == "/pages/lamp/resolve/main/README.md"
     api.upload_file(path_or_fileobj=CARD.encode(), path_in_repo="README.md", repo_id="pages/lamp")
+
+
+def test_a_card_is_told_apart_into_what_it_is_and_its_sections() -> None:
+    text = "# The *lamp*\n\nIt shines[^1].\n\n## How\n\n### Part\n\n## A `b` <i>c</i>\n\n[^1]: At night."
+    card = render(text, PLACE)
+    assert [title for _, title in card.contents] == ["How", "A b c"]
+    assert all(f'<h2 id="{id}">' in card.body for id, _ in card.contents)
+    assert card.lead.startswith('<h1 id="the-lamp">The <em>lamp</em></h1>')
+    assert "How" not in card.lead
+    assert "At night" in card.body, "a footnote stands at the end of the whole"
+    assert render("# One\n\ntext", PLACE)[::2] == ("", [])
+
+
+def test_a_file_has_a_page_with_its_text_its_size_and_ways_out(hub: localhub.LocalHub, page: str) -> None:
+    api = HfApi(endpoint=hub.url, token=hub.token)
+    files = {"a/n.json": b'{"<b>": [1, "x"]}\n', "run.py": b"# <i>\n\nx = 1", "raw.dat": b"\0\1", "no": b""}
+    for name, data in files.items():
+        api.upload_file(path_or_fileobj=data, path_in_repo=name, repo_id="pages/lamp")
+
+    def opened(path: str) -> str:
+        return call(hub, "GET", f"/pages/lamp/{path}")[2].decode()
+
+    for text in (
+        '<span class="nt">"&lt;b&gt;"</span>', '<a href="/pages/lamp/tree/main">Files</a>',
+        '<a class="button" href="/pages/lamp/resolve/main/a/n.json" download>Download</a>', "<span>18 Bytes</span>",
+    ):  # fmt: skip
+        assert text in opened("blob/main/a/n.json")
+    lines = re.findall(r'<span id="L(\d)">(.*)\n', opened("blob/main/run.py"))
+    assert [number for number, _ in lines] == ["1", "2", "3"]
+    assert lines[0][1] == '<span class="c1"># &lt;i&gt;</span>'
+    assert "too long for a page" in opened("blob/main/raw.dat")
+    assert "too long for a page" not in opened("blob/main/no")
+    assert '<img class="picture"' in opened("blob/main/figures/avatar.png")
+    assert call(hub, "GET", "/pages/lamp/blob/main/nothing", Accept="text/html")[0] == 404
+    assert '<a href="/pages/lamp/blob/main/a/n.json">a/n.json</a>' in opened("tree/main")
+    assert '<a href="/pages/lamp/resolve/main/a/n.json" download' in opened("tree/main")
+
+
+@pytest.mark.parametrize("suffix", sorted(LEXERS))
+@pytest.mark.parametrize("piece", ["{", '"', "[", "(", "- ", "a: ", "\\", "/*", "\t", "@", "f'{", "1", "'"])
+def test_no_text_takes_long_to_colour(tmp_path: Path, suffix: str, piece: str) -> None:
+    blobs = BlobStore(tmp_path)
+    data = (piece * 40_000)[:40_000].encode()
+    begun = time.process_time()
+    assert listing(File(f"x{suffix}", "", blobs.add(data), len(data), False), blobs) is not None
+    assert time.process_time() - begun < 10
+
+
+def test_tags_lead_to_the_models_that_have_them(hub: localhub.LocalHub, page: str) -> None:
+    tags = [a["href"] for tag, a in Elements(page).found if tag == "a" and a.get("class") == "chip"]
+    assert tags == ["/?tag=text-generation", "/?tag=transformers", "/?tag=mit", "/?tag=huggingtweets"]
+    for path in tags:
+        assert b'href="/pages/lamp"' in call(hub, "GET", path)[2]
+    assert b"No model has this tag" in call(hub, "GET", "/?tag=nothing%3Cb%3E")[2]
+
+
+def test_the_avatar_is_shown_once_and_commits_say_who_and_when(hub: localhub.LocalHub, page: str) -> None:
+    assert page.count("/pages/lamp/resolve/main/figures/avatar.png") == 1
+    for path in ("/pages/lamp/commits/main", "/pages/lamp/commit/main"):
+        shown = call(hub, "GET", path)[2].decode()
+        assert re.search(r"local</span>\s*<time [^>]*>\d+ \w+ \d{4}, \d\d:\d\d UTC</time>", shown), path
 
 
 def test_a_missing_page_is_a_page_for_a_browser_and_json_for_a_program(hub: localhub.LocalHub) -> None:
@@ -154,6 +224,8 @@ def test_a_missing_page_is_a_page_for_a_browser_and_json_for_a_program(hub: loca
     assert (status, headers["x-error-code"]) == (404, "RepoNotFound")
     assert b"Repository not found" in body
     assert b"<!doctype html>" in body
+    assert b"/login?token=" not in body
+    assert b'action="/login"' in body
     assert call(hub, "GET", "/pages/nothing", auth="yes")[2] == b'{"error":"Repository not found"}'
 
 
@@ -179,7 +251,7 @@ def test_a_file_that_is_opened_runs_nothing(hub: localhub.LocalHub, page: str) -
         ("![x](figures/loss.png#hf-dark-mode-only)",
          '<img src="/ns/model/resolve/main/figures/loss.png#hf-dark-mode-only" alt="x">'),
         ("![badge](https://example.org/badge.svg)", '<img alt="badge">'),
-        ("[c](config.json)", '<a href="/ns/model/resolve/main/config.json" rel="noopener noreferrer nofollow">c</a>'),
+        ("[c](config.json)", '<a href="/ns/model/blob/main/config.json" rel="noopener noreferrer nofollow">c</a>'),
         ("[c](#part)", '<a href="#part" rel="noopener noreferrer nofollow">c</a>'),
         ("[x](javascript:alert(1))", "[x](javascript:alert(1))"),
         ('<a href="javascript:alert(1)">x</a>', '<a rel="noopener noreferrer nofollow">x</a>'),
@@ -191,7 +263,7 @@ def test_a_file_that_is_opened_runs_nothing(hub: localhub.LocalHub, page: str) -
     ],
 )  # fmt: skip
 def test_markdown_as_github_allows_it(markdown: str, html: str) -> None:
-    assert html in render(markdown, PLACE)
+    assert html in render(markdown, PLACE).body
 
 
 PIECES = [
@@ -201,13 +273,18 @@ PIECES = [
 ]  # fmt: skip
 
 
+def shown(markdown: str) -> str:
+    card = render(markdown, PLACE)
+    return card.lead + card.body
+
+
 def test_no_markdown_gets_anything_through_that_runs() -> None:
     rng = random.Random(0)
     letters = [chr(code) for code in (*range(128), 0x85, 0xA0, 0x2028, 0xFFFD, 0x1F600)]
     texts = [[rng.choice(rng.choice([PIECES, letters])) for _ in range(rng.randrange(10))] for _ in range(1000)]
     texts.append(["[^1]", ":", "[^1]", "[^1]"])  # a footnote's way back is #fnref1:1
     for pieces in texts:
-        for tag, attributes in Elements(render("".join(pieces), PLACE)).found:
+        for tag, attributes in Elements(shown("".join(pieces))).found:
             assert tag in TAGS, pieces
             assert set(attributes) <= ATTRIBUTES["*"] | ATTRIBUTES.get(tag, set()) | {"rel"}, pieces
             assert re.match(r"(?:https?|mailto):|#|[^:]*$", attributes.get("href") or ""), pieces
