@@ -1,5 +1,5 @@
 """The whole story in order: one table of stages (stages.py), its runner (runner.py), and the readers of both."""
 
-from hub_publisher.pipeline.publish import Publication, plan, publish
+from hub_publisher.pipeline.publish import Publication, plan, prepare, publish
 
-__all__ = ["Publication", "plan", "publish"]
+__all__ = ["Publication", "plan", "prepare", "publish"]
