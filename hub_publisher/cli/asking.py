@@ -20,10 +20,11 @@ def asker(config: Config, yes: bool) -> "Confirm | None":
 
     Raises UsageError when there is somebody to ask and no terminal.
     """
+    if yes:
+        return None
     from hub_publisher.hub.target import choose_hub
 
-    hub = choose_hub(config)
-    if yes or hub == LOCAL:
+    if (hub := choose_hub(config)) == LOCAL:
         return None
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise UsageError(
