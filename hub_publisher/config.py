@@ -17,6 +17,7 @@ from hub_publisher.errors import UsageError
 BUNDLED_BASE_MODEL = "smollm2-135m"
 HUGGING_FACE = "huggingface.co"
 LOCAL = "local"
+SAMPLE = "lampkeeper_bot"  # the bundled account, which exists nowhere else
 
 # X allows 1 to 15 word characters, Bluesky domain names, Mastodon user@server: what they have in common is
 # that nothing in a handle means anything to a shell, a path or a URL.
@@ -61,7 +62,7 @@ class Config:
 
     hub: str = _option(
         "auto",
-        "Where to publish: local, huggingface.co, a URL, or auto: with a token, huggingface.co.",
+        "Where to publish: local, huggingface.co, a URL, or auto: with a token huggingface.co, the sample local.",
         used_by=_ON_A_HUB,
         group="Where it goes",
     )
@@ -158,6 +159,11 @@ class Config:
     def name(self) -> str:
         """Name of the publication: of its folder under `runs_dir` and, by default, of its repository."""
         return self.repo_name or re.sub(r"[-.]{2,}", "-", self.handle.lower().replace("@", "-"))
+
+    @property
+    def is_of_sample(self) -> bool:
+        """Whether the posts are the bundled ones."""
+        return self.handle.lower() == SAMPLE and not self.archive and not self.from_path
 
     @property
     def run_dir(self) -> Path:

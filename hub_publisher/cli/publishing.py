@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from hub_publisher.cli.asking import asker, yes_option
 from hub_publisher.cli.group import main, say, show
 from hub_publisher.cli.options import create_pr_option, flags, json_option, options
 from hub_publisher.config import DEFAULTS, FIELD_NAMES, Config
@@ -20,9 +21,13 @@ from hub_publisher.errors import PublisherError
 @click.option("--dry-run", is_flag=True, help="Make every check that comes before training; do nothing else.")
 @click.option("--force", metavar="STAGE", help="Do this stage again, and all that follow it.")
 @create_pr_option
-def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **params: Any) -> None:
+@yes_option
+@click.option("--no-push", is_flag=True, help="Stop before anything goes out, with a preview on the local Hub.")
+def publish(as_json: bool, dry_run: bool, force: str | None, no_push: bool, **params: Any) -> None:
     """Take the posts of HANDLE to a published model: every stage, skipping what is done."""
+    create_pr, yes = params.pop("create_pr"), params.pop("yes")
     config = Config(**params)
+    confirm = asker(config, yes or no_push)
     from hub_publisher import pipeline
 
     if dry_run:
@@ -30,7 +35,10 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
         lines = (f"{name:9} {state}" for name, state in planned)
         click.echo(json.dumps(dict(planned)) if as_json else "\n".join(lines))
         return
-    result = pipeline.publish(config, say, force, create_pr)
+    if no_push:
+        show(as_json, pipeline.prepare(config, say, force), str(config.run_dir / "model" / "README.md"))
+        return
+    result = pipeline.publish(config, say, force, create_pr, confirm)
     if as_json:
         click.echo(json.dumps({name: record.model_dump(mode="json") for name, record in result._asdict().items()}))
         return
@@ -40,6 +48,19 @@ def publish(as_json: bool, dry_run: bool, force: str | None, create_pr: bool, **
     click.echo(f"\n{result.receipt.url}")
     look = "`hub-publisher serve` opens that page; " if result.receipt.is_local else ""
     say(f"\nNext: {look}`hub-publisher generate {config.handle} --prompt {config.prompts[0]!r}` writes.")
+
+
+@main.command()
+@options("repo_name", "runs_dir", "hub_dir")
+@yes_option
+def release(as_json: bool, yes: bool, **params: Any) -> None:
+    """Make the private repository that HANDLE was published to public."""
+    from hub_publisher.pipeline import release as later
+    from hub_publisher.pipeline.refresh import config_of
+
+    config = Config(**params)
+    receipt = later.release(config, asker(config_of(later.published(config), config), yes))
+    show(as_json, receipt, f"{receipt.url} is {receipt.visibility}")
 
 
 @main.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from hub_publisher.cli.asking import asker, yes_option
 from hub_publisher.cli.group import main, say, show
 from hub_publisher.cli.options import create_pr_option, options
 from hub_publisher.config import Config, taken_by
@@ -18,9 +19,11 @@ if TYPE_CHECKING:  # --help answers at once
 WITHHELD = "(withheld: it repeats a post)"
 
 
-def _do(name: str, params: dict[str, Any], create_pr: bool = False) -> "tuple[Config, StageRecord]":
+def _do(name: str, params: dict[str, Any], create_pr: bool = False, yes: bool = True) -> "tuple[Config, StageRecord]":
     """Do one stage of a publication."""
     config = Config(**params)
+    confirm = asker(config, yes)
+    from hub_publisher.hub.preview import asking
     from hub_publisher.hub.target import open_target
     from hub_publisher.pipeline.job import Job
     from hub_publisher.pipeline.publish import alone
@@ -28,7 +31,8 @@ def _do(name: str, params: dict[str, Any], create_pr: bool = False) -> "tuple[Co
     from hub_publisher.pipeline.stages import BY_NAME
 
     with alone(config), open_target(config) if BY_NAME[name].needs_target else nullcontext() as target:
-        return config, Runner(Job(config, target, say, create_pr)).run_alone(name)
+        asked = target and asking(target, config, confirm)
+        return config, Runner(Job(config, asked, say, create_pr)).run_alone(name)
 
 
 def _command(name: str, help: str, rows: Callable[[Any], list[str]]) -> None:
@@ -86,10 +90,11 @@ _command(
 @options(*taken_by("card"), handle_required=False)
 @click.option("--refresh", metavar="REPO", help="Render the card of a published model again, from its manifest.")
 @create_pr_option
-def card(as_json: bool, handle: str | None, refresh: str | None, create_pr: bool, **params: Any) -> None:
+@yes_option
+def card(as_json: bool, handle: str | None, refresh: str | None, create_pr: bool, yes: bool, **params: Any) -> None:
     """Render the model card from the records -> model/README.md, its figures and manifest.json."""
     if refresh:
-        _refresh(as_json, refresh, create_pr, params)
+        _refresh(as_json, refresh, create_pr, yes, params)
         return
     if not handle:
         raise UsageError("Say whose publication.", "Name the account: hub-publisher card lampkeeper_bot")
@@ -97,14 +102,16 @@ def card(as_json: bool, handle: str | None, refresh: str | None, create_pr: bool
     show(as_json, record, str(config.run_dir / "model" / "README.md"))
 
 
-def _refresh(as_json: bool, repo_id: str, create_pr: bool, params: dict[str, Any]) -> None:
+def _refresh(as_json: bool, repo_id: str, create_pr: bool, yes: bool, params: dict[str, Any]) -> None:
+    from hub_publisher.hub.preview import asking
     from hub_publisher.hub.target import open_target
     from hub_publisher.pipeline import refresh as again
 
     kept = ("hub", "hub_dir", "template", *again.RESTATED)
     config = again.config_for(repo_id, **{name: params[name] for name in kept})
+    confirm = asker(config, yes)
     with open_target(config) as target:
-        sent = again.refresh(config, target, create_pr=create_pr)
+        sent = again.refresh(config, asking(target, config, confirm), create_pr=create_pr)
     for note in sent.notes:
         say(f"README.md: {note}")
     result = {"repo_id": repo_id, "commit": sent.commit, "pull_request": sent.pull_request}
@@ -114,11 +121,12 @@ def _refresh(as_json: bool, repo_id: str, create_pr: bool, params: dict[str, Any
 @main.command()
 @options(*taken_by("push"))
 @create_pr_option
-def push(as_json: bool, create_pr: bool, **params: Any) -> None:
+@yes_option
+def push(as_json: bool, create_pr: bool, yes: bool, **params: Any) -> None:
     """Publish model/ in one commit, read it back and compare -> receipt.json."""
     from hub_publisher.records import Receipt
 
-    _, receipt = _do("push", params, create_pr)
+    _, receipt = _do("push", params, create_pr, yes)
     assert isinstance(receipt, Receipt)
     for note in receipt.notes:
         say(f"README.md: {note}")

@@ -93,6 +93,7 @@ class HubClient:
 
     def __init__(self, endpoint: str, token: str | None, retry_policy: RetryPolicy = RETRY_POLICY) -> None:
         self.endpoint, self.token, self.retry_policy = endpoint, token, retry_policy
+        self.remedy = _RERUN  # for what may pass
         self.api = HfApi(endpoint=endpoint, token=token if token else False)
         set_client_factory(partial(_client_with_timeouts, retry_policy))
 
@@ -220,7 +221,7 @@ class HubClient:
             return HubError(message, "Use a token that may write there: https://huggingface.co/settings/tokens")
         if isinstance(cause, OfflineModeIsEnabled):
             return HubError(message, "Unset HF_HUB_OFFLINE: the Hub, also the local one, is asked over HTTP.")
-        return HubError(message, _RERUN)
+        return HubError(message, self.remedy)
 
 
 def _within(seconds: float, function: Callable[[], T]) -> T:

@@ -78,14 +78,17 @@ def send(
     nothing changed, when README.md was edited inside our regions and `create_pr` is False.
     """
     hub, repo_id = target.hub, target.repo_id
-    if hub.call(f"looking at {repo_id}", lambda: hub.repo_state(repo_id)) is None:
+    found = hub.call(f"looking at {repo_id}", lambda: hub.repo_state(repo_id))
+    if target.approve:
+        changed = hub.call(f"reading {README}", lambda: _changed(target, files, formerly, found, create_pr))
+        if changed:
+            target.approve(changed)
+    if found is None:
         hub.call(f"creating {repo_id}", lambda: hub.create(repo_id, target.private))
 
     def make_equal() -> Sent:
         main = _required(hub.repo_state(repo_id), target)
-        wanted, merged = _merged_files(target, files, main)
-        if merged.conflicts and not create_pr:
-            raise _edited(target, merged)
+        wanted, merged = _merged_files(target, files, main, create_pr)
         check_metadata(read_page(merged.content.decode()).metadata)
         notes = (*(f"kept {line}" for line in merged.kept), *(f"repaired: {line}" for line in merged.repairs))
         changes = operations(wanted, main.files, formerly)
@@ -110,11 +113,23 @@ def send(
     return sent
 
 
-def _merged_files(target: Target, files: Mapping[str, File], repo: RemoteRepo) -> tuple[dict[str, File], Merged]:
+def _changed(
+    target: Target, files: Mapping[str, File], formerly: Collection[str], repo: RemoteRepo | None, create_pr: bool
+) -> dict[str, File]:
+    """`files` as the repository would hold them; none when it holds them already."""
+    wanted = _merged_files(target, files, repo, create_pr)[0] if repo else dict(files)
+    return wanted if repo is None or operations(wanted, repo.files, formerly) else {}
+
+
+def _merged_files(
+    target: Target, files: Mapping[str, File], repo: RemoteRepo, create_pr: bool
+) -> tuple[dict[str, File], Merged]:
     """`files` with README.md merged into the one that the repository holds."""
     there = target.hub.read(target.repo_id, README, repo.head) if README in repo.files else None
     front_matter, regions = _published_before(target, repo)
     merged = merge(there, files[README].read().decode(), front_matter, regions)
+    if merged.conflicts and not create_pr:
+        raise _edited(target, merged)
     return {**files, README: File.of(merged.content)}, merged
 
 

@@ -1,10 +1,10 @@
 """Where a publication goes, and whether its token may write there: asked before any work is done."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from huggingface_hub import get_token
@@ -15,18 +15,26 @@ from hub_publisher.config import HUGGING_FACE, LOCAL, Config
 from hub_publisher.errors import HubError, UsageError
 from hub_publisher.hub.client import HubClient
 
+if TYPE_CHECKING:
+    from hub_publisher.hub.repository import File
+
 LOCAL_NAMESPACE = "huggingtweets"
+_INSTEAD = " Or publish to the Hub on this machine, which needs no network: add --hub local"
 _NUM_ATTEMPTS = 3  # before any work, when nothing is lost by giving up
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the model goes. `private` is what the repository is, or will be when it does not exist yet."""
+    """Where the model goes. `private` is what the repository is, or will be when it does not exist yet.
+
+    `approve` is told all files of a change before it is made, and raises PublisherError when it must not be.
+    """
 
     hub: HubClient
     is_local: bool
     repo_id: str
     private: bool
+    approve: Callable[[Mapping[str, "File"]], None] | None = None
 
     @property
     def endpoint(self) -> str:
@@ -68,20 +76,23 @@ def open_hub(config: Config) -> Iterator[HubClient]:
 def open_target(config: Config) -> Iterator[Target]:
     """Where to publish, checked: the Hub is there and this token may write."""
     with open_hub(config) as hub:
+        if config.hub == "auto" and choose_hub(config) != LOCAL:
+            hub.remedy += _INSTEAD
         yield preflight(config, hub, choose_hub(config) == LOCAL)
 
 
 def choose_hub(config: Config) -> str:
     """ "local", or the endpoint's URL without a slash at its end.
 
-    auto is huggingface.co (or HF_ENDPOINT) when a token is in the environment or left by `hf auth login`.
+    auto is huggingface.co (or HF_ENDPOINT) when a token is in the environment or left by `hf auth login`; the bundled
+    sample, which is nobody's own, goes to another Hub only when that is named.
     """
     if config.hub == LOCAL:
         return LOCAL
     if config.hub == HUGGING_FACE:
         return f"https://{HUGGING_FACE}"
     if config.hub == "auto":
-        if find_token() is None:
+        if config.is_of_sample or find_token() is None:
             return LOCAL
         return _checked_url(os.environ.get("HF_ENDPOINT") or f"https://{HUGGING_FACE}")
     return _checked_url(config.hub)

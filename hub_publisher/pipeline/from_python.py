@@ -10,6 +10,7 @@ from typing import Any
 
 from hub_publisher.config import FIELD_NAMES, Config
 from hub_publisher.errors import UsageError
+from hub_publisher.hub.preview import Confirm
 from hub_publisher.pipeline.job import Say
 from hub_publisher.pipeline.publication import Publication
 from hub_publisher.pipeline.publish import alone
@@ -31,6 +32,7 @@ def publish(
     force: str | None = None,
     create_pr: bool = False,
     *,
+    confirm: Confirm | None = None,
     posts: Posts | None = None,
     **settings: Any,
 ) -> Publication:
@@ -42,13 +44,14 @@ def publish(
     `settings` are those of Config; given with a `config` they change it. `posts` is a DataFrame of pandas or polars, a
     list of texts or of rows, or the path of a file or an X archive. What happens is told to `say` a line at a time: on
     stderr when it is not given, nowhere with None. `force` names a stage to do again together with all that follow it.
-    With `create_pr` what changes is proposed as a pull request. Raises PublisherError; calling it again goes on where
-    it stopped.
+    With `create_pr` what changes is proposed as a pull request. `confirm`, where it is given, is asked once before
+    another Hub than the local one is changed: with the question and the address of a preview. Raises PublisherError;
+    calling it again goes on where it stopped.
     """
     config = _configured(config, settings)
     if posts is not None:
         config = _with_posts(config, posts)
-    return publish_from(config, say or _nowhere, force, create_pr)
+    return publish_from(config, say or _nowhere, force, create_pr, confirm)
 
 
 def _nowhere(line: str) -> None:

@@ -1,8 +1,9 @@
 """publish(config): every stage of the table in order, each skipped when it is done, and W&B beside them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import singledispatchmethod
+from itertools import takewhile
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -11,31 +12,44 @@ from hub_publisher import card, finetune, sources, tracking
 from hub_publisher.config import Config, deciding
 from hub_publisher.errors import PublisherError
 from hub_publisher.hub import providers
+from hub_publisher.hub.preview import Confirm, asking, how_to_look, shown
 from hub_publisher.hub.target import open_target, visibility
 from hub_publisher.pipeline.job import Job, Say
 from hub_publisher.pipeline.publication import Publication
 from hub_publisher.pipeline.runner import Runner, following, void
-from hub_publisher.pipeline.stages import STAGES
-from hub_publisher.records import Curation, Evaluation, LoadBack, Receipt, StageRecord, Timeline, Training
+from hub_publisher.pipeline.stages import STAGES, Stage, to_publish
+from hub_publisher.records import Card, Curation, Evaluation, LoadBack, Receipt, StageRecord, Timeline, Training
 from hub_publisher.system.files import private_folder
 from hub_publisher.tracking.records import Tracking
 
 
 def publish(
-    config: Config, say: Say = lambda line: None, force: str | None = None, create_pr: bool = False
+    config: Config,
+    say: Say = lambda line: None,
+    force: str | None = None,
+    create_pr: bool = False,
+    confirm: Confirm | None = None,
 ) -> Publication:
     """Take the posts of an account to a published model that loads by its id.
 
     `say` is told, a line at a time, what happens. `force` names a stage to do again together with all that follow it.
-    With `create_pr` what changes is proposed as a pull request. Raises PublisherError; calling it again goes on where
-    it stopped.
+    With `create_pr` what changes is proposed as a pull request. `confirm`, where it is given, is asked once before
+    another Hub than the local one is changed: with the question and the address of a preview. Raises PublisherError;
+    calling it again goes on where it stopped.
     """
-    forced = following(force)
-    with alone(config), open_target(config) as target:
-        check(config)
-        for stage in forced:
-            void(config, stage)
-        return _Story(Job(config, target, say, create_pr)).told()
+    with _begun(config, say, force, create_pr, confirm) as story:
+        story.tell(STAGES)
+        found = story.job.get
+        return Publication(story.receipt(), found(LoadBack), found(Curation), found(Training), found(Evaluation))
+
+
+def prepare(config: Config, say: Say = lambda line: None, force: str | None = None) -> Card:
+    """All of `publish` that comes before publishing, and a preview on the local Hub; `publish` goes on from there."""
+    with _begun(config, say, force) as story:
+        story.tell(list(takewhile(lambda stage: not stage.publishes, STAGES)))
+        with shown(config, to_publish(story.job)):
+            say(f"\nNothing was published. {how_to_look(config)}; the same command without --no-push goes on.")
+        return story.job.get(Card)
 
 
 def check(config: Config) -> None:
@@ -55,15 +69,13 @@ class _Story:
         self.job, self.config = job, job.config
         self.until_published = ExitStack()
 
-    def told(self) -> Publication:
-        """Every stage in order; one of which nothing special is to be said needs no line here."""
+    def tell(self, stages: Sequence[Stage]) -> None:
+        """These stages in order; one of which nothing special is to be said needs no line here."""
         announce_place(self.job)
         runner = Runner(self.job, STAGES)
         with self.until_published:
-            for stage in STAGES:
+            for stage in stages:
                 self.after(runner.run(stage.name))
-        found = self.job.get
-        return Publication(self._receipt(), found(LoadBack), found(Curation), found(Training), found(Evaluation))
 
     @singledispatchmethod
     def after(self, record: StageRecord) -> None:
@@ -106,15 +118,15 @@ class _Story:
         if not target.is_local:  # the local Hub serves every model itself
             for line in providers.inference_status(target.hub, receipt.repo_id).splitlines():
                 self._say(line)
-        tracking.record_publication(self.run, self.job.get(Evaluation), self.config, self._receipt())
+        tracking.record_publication(self.run, self.job.get(Evaluation), self.config, self.receipt())
         self.until_published.close()
         for warning in self.run.warnings:
             self._warn(warning)
         if left := tracking.remainder(self.config):
             self._say(f"note: {left}")
 
-    def _receipt(self) -> Receipt:
-        """A local Hub may have another port than last time."""
+    def receipt(self) -> Receipt:
+        """The record of the push. A local Hub may have another port than last time."""
         target = self.job.target
         return self.job.get(Receipt).model_copy(update={"endpoint": target.endpoint, "url": target.url})
 
@@ -123,6 +135,19 @@ class _Story:
 
     def _warn(self, line: str) -> None:
         self._say(f"warning: {line}")
+
+
+@contextmanager
+def _begun(
+    config: Config, say: Say, force: str | None, create_pr: bool = False, confirm: Confirm | None = None
+) -> Iterator[_Story]:
+    """A publication that nobody else works on, its target checked, and to be done again from `force` on."""
+    forced = following(force)
+    with alone(config), open_target(config) as target:
+        check(config)
+        for stage in forced:
+            void(config, stage)
+        yield _Story(Job(config, asking(target, config, confirm), say, create_pr))
 
 
 @contextmanager

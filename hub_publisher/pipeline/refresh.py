@@ -10,11 +10,12 @@ from hub_publisher.card.benchmarks import FOLDER as RESULTS
 from hub_publisher.card.figures import FOLDER as FIGURES
 from hub_publisher.card.manifest import MANIFEST, Manifest, parse
 from hub_publisher.card.metadata import AVATAR
-from hub_publisher.config import Config
+from hub_publisher.config import LOCAL, SAMPLE, Config
 from hub_publisher.errors import HubError, UsageError
 from hub_publisher.hub.client import HubClient, RemoteRepo
 from hub_publisher.hub.repository import File, Sent, send
-from hub_publisher.hub.target import Target
+from hub_publisher.hub.target import LOCAL_NAMESPACE, Target
+from hub_publisher.records import Receipt
 
 MESSAGE = "Render the card again"
 # What may be stated anew: none of it was measured.
@@ -35,7 +36,14 @@ def config_for(repo_id: str, **settings: Any) -> Config:
     namespace, slash, name = repo_id.partition("/")
     if not slash or "/" in name:
         raise UsageError(f"{repo_id[:100]!r} is not a repository.", "Name it as namespace/name: huggingtweets/nasa")
-    return Config(handle="repository", namespace=namespace, repo_name=name, **settings)
+    handle = SAMPLE if repo_id == f"{LOCAL_NAMESPACE}/{SAMPLE}" else "repository"  # the sample is on the local Hub
+    return Config(handle=handle, namespace=namespace, repo_name=name, **settings)
+
+
+def config_of(receipt: Receipt, config: Config) -> Config:
+    """A configuration that aims at what `config` published, wherever that was."""
+    where = LOCAL if receipt.is_local else receipt.endpoint
+    return config_for(receipt.repo_id, hub=where, hub_dir=config.hub_dir, template=config.template)
 
 
 def refresh(config: Config, target: Target, create_pr: bool = False) -> Sent:

@@ -67,7 +67,7 @@ def _card(job: Job) -> Card:
 
 def _push(job: Job) -> Receipt:
     push.refuse_a_substitute(job.config, job.target, job.get(Training))
-    files = _to_publish(job)
+    files = to_publish(job)
     model = job.config.run_dir / MODEL_DIR
     for path in sorted(model.rglob("*")):
         if path.is_file() and path.relative_to(model).as_posix() not in files:
@@ -75,7 +75,7 @@ def _push(job: Job) -> Receipt:
     return push.push(job.target, files, job.before(Receipt), job.create_pr)
 
 
-def _to_publish(job: Job) -> dict[str, File]:
+def to_publish(job: Job) -> dict[str, File]:
     """What the stages say they left in model/, by path in the repository. Nothing else that lies there is published."""
     left = {path: output for record in job.records.values() for path, output in record.outputs.items()}
     return {

@@ -6,13 +6,13 @@ from hub_publisher import tracking
 from hub_publisher.card.inputs import tracked
 from hub_publisher.card.manifest import MANIFEST, parse
 from hub_publisher.card.page import template_hashes
-from hub_publisher.config import LOCAL, Config
+from hub_publisher.config import Config
 from hub_publisher.errors import CardError, PublisherError
 from hub_publisher.hub.repository import File, Sent, send
 from hub_publisher.hub.target import Target, open_target
 from hub_publisher.pipeline.job import Say
 from hub_publisher.pipeline.publish import alone
-from hub_publisher.pipeline.refresh import config_for, read_published, render
+from hub_publisher.pipeline.refresh import config_of, read_published, render
 from hub_publisher.records import MODEL_DIR, Receipt
 from hub_publisher.system.files import read_record, write_bytes, write_record
 from hub_publisher.tracking.records import Tracking
@@ -45,8 +45,7 @@ def link(config: Config, record: Tracking, say: Say = lambda line: None) -> Rece
             f"card        waits in pull request {receipt.pull_request}; publish again with --create-pr to link the runs"
         )
         return receipt
-    where = {"hub": LOCAL if receipt.is_local else receipt.endpoint, "hub_dir": config.hub_dir}
-    with open_target(config_for(receipt.repo_id, template=config.template, **where)) as target:
+    with open_target(config_of(receipt, config)) as target:
         sent, files = _render_and_send(config, target, record)
         for path, content in files.items():  # so that the next push does not take the links away
             write_bytes(config.run_dir / MODEL_DIR / path, content)

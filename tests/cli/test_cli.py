@@ -18,7 +18,7 @@ from tests.helpers.tiny import make_tiny_model
 
 COMMANDS = [
     "publish", "fetch", "curate", "finetune", "evaluate", "snippet", "card", "push", "loadback",
-    "serve", "generate", "verify", "sync", "list", "status", "inspect", "delete",
+    "serve", "generate", "verify", "sync", "list", "status", "inspect", "delete", "release",
 ]  # fmt: skip
 
 
@@ -190,7 +190,7 @@ def test_a_stage_without_its_input_names_the_first_command_that_is_missing(
 
 
 def test_a_hub_that_is_down_is_found_before_any_work(tmp_path: Path) -> None:
-    result = run("publish", "lampkeeper_bot", "--hub", "http://127.0.0.1:9", "--runs-dir", str(tmp_path),
+    result = run("publish", "lampkeeper_bot", "--hub", "http://127.0.0.1:9", "--runs-dir", str(tmp_path), "--yes",
                  HF_TOKEN="hf_notarealtoken")  # fmt: skip
     assert result.returncode == 1
     assert result.stderr.startswith("Error: ") and "http://127.0.0.1:9" in result.stderr

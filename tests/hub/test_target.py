@@ -4,14 +4,15 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from huggingface_hub import constants
 
-from hub_publisher.config import Config
+from hub_publisher.config import HUGGING_FACE, Config
 from hub_publisher.errors import HubError, UsageError
 from hub_publisher.hub.client import HubClient
-from hub_publisher.hub.target import choose_hub, open_hub, preflight
+from hub_publisher.hub.target import choose_hub, open_hub, open_target, preflight
 from hub_publisher.localhub import LocalHub
 from tests.helpers.faults import FaultProxy, status, unused_url
 from tests.helpers.push import UNHURRIED
@@ -43,6 +44,32 @@ def test_choose_hub_refuses_odd_addresses(url: str) -> None:
         choose_hub(Config(handle="x1", hub=url))
     assert "secret" not in str(error.value)
     assert error.value.message == ("The Hub's address must be http(s)://host[:port], without user name or query.")
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_local"),
+    [({}, True), ({"handle": "Lampkeeper_Bot"}, True), ({"from_path": "posts.csv"}, False), ({"handle": "me"}, False),
+     ({"archive": "a.zip"}, False), ({"hub": "huggingface.co"}, False)],
+)  # fmt: skip
+def test_the_sample_is_local_unless_said_otherwise(
+    settings: dict[str, Any], is_local: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    chosen = choose_hub(Config(**{"handle": "lampkeeper_bot", **settings}))
+    assert chosen == ("local" if is_local else "https://huggingface.co")
+
+
+@pytest.mark.parametrize("hub", ["auto", "huggingface.co"])
+def test_a_hub_that_nobody_named_and_that_is_out_of_reach(hub: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = unused_url()
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    monkeypatch.setenv("HF_ENDPOINT", url)
+    with pytest.raises(HubError) as error, open_target(Config(handle="me", hub=hub.replace(HUGGING_FACE, url))):
+        pass
+    assert error.value.message.startswith(f"The Hub at {url} failed while asking whose token this is: ")
+    instead = " Or publish to the Hub on this machine, which needs no network: add --hub local"
+    rerun = "Nothing is lost: the same command, run again, finishes the job."
+    assert error.value.remedy == rerun + (instead if hub == "auto" else "")
 
 
 def test_login_of_the_hf_command_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

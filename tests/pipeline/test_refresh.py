@@ -1,5 +1,6 @@
 """`card --refresh`: a published card rendered again from its manifest alone, without weights, records or training."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from huggingface_hub import CommitOperationDelete
 
 from hub_publisher.cli import main
 from hub_publisher.errors import HubError, UsageError
+from hub_publisher.hub.preview import asking
+from hub_publisher.hub.target import choose_hub
 from hub_publisher.localhub import LocalHub
 from hub_publisher.pipeline.refresh import config_for, refresh
 from hub_publisher.pipeline.verify import FAILS
@@ -69,6 +72,26 @@ def test_a_repository_without_a_manifest(card: PublishedCard) -> None:
 def test_a_name_that_is_no_repository() -> None:
     with pytest.raises(UsageError, match="'nasa' is not a repository"):
         config_for("nasa")
+
+
+def test_another_hub_is_changed_after_a_yes_only(card: PublishedCard, tmp_path: Path) -> None:
+    config = config_for(card.repo_id, contact="https://tide.example", hub_dir=tmp_path / "here")
+    target, asked = replace(card.target(card.hub.url, config), is_local=False), []
+    before = card.commits()
+    with pytest.raises(HubError, match="the answer was no"):
+        refresh(config, asking(target, config, lambda *told: bool(asked.append(told))))
+    assert card.commits() == before
+    refresh(config, asking(target, config, lambda *told: not asked.append(told)))
+    assert card.commits() == ["Render the card again", *before] and len(asked) == 2
+
+
+@pytest.mark.parametrize(("repo_id", "hub"), [("huggingtweets/lampkeeper_bot", "local"),
+                                              ("me/lampkeeper_bot", "https://huggingface.co")])  # fmt: skip
+def test_the_sample_is_looked_for_where_it_was_published(
+    repo_id: str, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_x")
+    assert choose_hub(config_for(repo_id)) == hub
 
 
 def test_from_the_command_line(card: PublishedCard) -> None:

@@ -6,14 +6,14 @@ It is stored as an unzipped X archive, so whoever reads it exercises the reader 
 from dataclasses import replace
 from pathlib import Path
 
-from hub_publisher.config import Config
+from hub_publisher.config import SAMPLE, Config
 from hub_publisher.sources import x_archive
 from hub_publisher.sources.members import opened_files
 from hub_publisher.sources.reading import Reading, state_of
 
 NAME = "sample"
 VERSION = x_archive.VERSION
-HANDLE = "lampkeeper_bot"
+HANDLE = SAMPLE
 FOLDER = Path(__file__).parent
 PICTURE = FOLDER / "avatar.png"
 
