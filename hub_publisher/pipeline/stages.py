@@ -100,7 +100,7 @@ STAGES = (
     Stage(
         "curate", Curation, ("fetch",), (POSTS,),
         lambda job: curate.curate(job.config, sources.with_posts(job.config.run_dir, job.get(Timeline))),
-        version=2,
+        version=3,
     ),
     Stage(
         "finetune", Training, (f"curate:{POSTS}",), (f"{MODEL_DIR}/**/*",), _finetune,
