@@ -110,6 +110,7 @@ class Curation(StageRecord):
     languages: dict[str, int]  # ISO 639-1 code or "und" -> kept posts, most frequent first
     first_post_at: datetime | None
     last_post_at: datetime | None
+    last_train_post_at: datetime | None = None  # the newest that training sees; early records lack it
     num_train: int
     num_heldout: int
     num_train_characters: int

@@ -3,15 +3,18 @@
 Strings are plain text and numbers are numbers: the templates format and escape them.
 """
 
-from itertools import zip_longest
+import re
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote, urlsplit
 
 from hub_publisher import __version__
 from hub_publisher.card import formatting
 from hub_publisher.card.inputs import Inputs
-from hub_publisher.card.metadata import emissions, shared_languages
-from hub_publisher.config import BUNDLED_BASE_MODEL, DEFAULTS
-from hub_publisher.readme.escape import NAME_LIMIT, TEXT_LIMIT, Safe, link, shorten, visible
+from hub_publisher.card.metadata import TAGS, emissions, shared_languages
+from hub_publisher.config import BUNDLED_BASE_MODEL, DEFAULTS, HUGGING_FACE
+from hub_publisher.readme.escape import NAME_LIMIT, TEXT_LIMIT, Safe, is_web_address, link, shorten, visible
 from hub_publisher.readme.hub_rules import LANGUAGES
 from hub_publisher.records import Account, Samples
 
@@ -31,6 +34,15 @@ _DROP_LABELS = {
     "near_duplicates": "Said before, nearly the same",
 }
 _MAX_LANGUAGE_ROWS = 8
+PROMPT_LIMIT = 200
+NUM_SHOWN = 6  # texts that a reader sees without unfolding anything
+PROJECT_URL: str | None = None  # of hub_publisher's own repository; its links are shown once it has a public one
+# Where people who read the account would share a link: host of its profile -> its name, what comes before the address.
+_SHARE = {
+    "x.com": ("X", "https://x.com/intent/post?url="),
+    "twitter.com": ("X", "https://x.com/intent/post?url="),
+    "bsky.app": ("Bluesky", "https://bsky.app/intent/compose?text="),
+}
 
 
 def derive(inputs: Inputs) -> dict[str, Any]:
@@ -50,6 +62,9 @@ def derive(inputs: Inputs) -> dict[str, Any]:
         "hyperparameters": _hyperparameters(inputs.training.hyperparameters),
         "emissions": emissions(inputs),
         "command": _reproduce_command(inputs),
+        "project_url": PROJECT_URL,
+        "links": list(_links(inputs)),
+        "citation": _citation(inputs),
     }
 
 
@@ -68,22 +83,26 @@ def identity(accounts: tuple[Account, ...]) -> dict[str, Any]:
 
 
 def _samples(groups: tuple[Samples, ...]) -> dict[str, Any]:
-    """Prompts with rows of tuned and base text. None is a text withheld, "" one that was never drawn."""
-    texts = [text for group in groups for text in (*group.tuned, *group.base)]
+    """The first texts of the prompts in turn, and what remains of each prompt. None is a text withheld, "" is none."""
+    turns = sorted((turn, place) for place, group in enumerate(groups) for turn in range(len(group.tuned)))
+    shown, prompts = (
+        turns[:NUM_SHOWN],
+        [shorten(visible(group.prompt, "(no prompt)"), PROMPT_LIMIT) for group in groups],
+    )
+    num_shown = Counter(place for _, place in shown)
+    texts = [text for group in groups for text in (*group.tuned, *group.base) if text != ""]
     return {
-        "groups": [
-            (visible(group.prompt, "(no prompt)"), list(zip_longest(group.tuned, group.base, fillvalue="")))
-            for group in groups
-        ],
+        "shown": [(prompts[place], groups[place].tuned[turn]) for turn, place in shown],
+        "groups": [(prompts[place], group.tuned[num_shown[place] :], group.base) for place, group in enumerate(groups)],
         "num_withheld": texts.count(None),
-        "num_texts": len(texts) - texts.count(""),
+        "num_texts": len(texts),
     }
 
 
 def post_counts(accounts: tuple[Account, ...]) -> list[tuple[str, list[int]]]:
-    """huggingtweets' table: downloaded, one row for each reason with what it took away, kept; the last column sums."""
+    """huggingtweets' table: read, one row for each reason with what it took away, kept; the last column sums."""
     reasons = dict.fromkeys(reason for account in accounts for reason in account.dropped)
-    table = [("Posts downloaded", [account.num_downloaded for account in accounts])]
+    table = [("Posts read", [account.num_downloaded for account in accounts])]
     for reason in reasons:
         label = _DROP_LABELS.get(reason, reason.replace("_", " ").capitalize())
         table.append((label, [-account.dropped.get(reason, 0) for account in accounts]))
@@ -106,19 +125,52 @@ def _masked(kind: str) -> str:
     return "e-mail address" if kind == "emails" else kind.replace("_", " ").removesuffix("s")
 
 
-def _hyperparameters(values: dict[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """Those a reader cannot know from the defaults, and those equal to a default of Config."""
-    found: dict[str, list[tuple[str, str]]] = {"changed": [], "default": []}
-    for name, value in values.items():
-        is_default = name in DEFAULTS and DEFAULTS[name] == value
-        found["default" if is_default else "changed"].append((name, _value(value)))
-    return found
+def _hyperparameters(values: dict[str, Any]) -> list[tuple[str, str, bool]]:
+    """Name, value, and whether that is the default of Config; what a reader cannot know from those comes first."""
+    rows = [(name, _value(value), name in DEFAULTS and DEFAULTS[name] == value) for name, value in values.items()]
+    return sorted(rows, key=lambda row: row[2])
 
 
 def _value(value: str | float) -> str:
     if isinstance(value, str | bool):
         return str(value)
     return formatting.number(value) if isinstance(value, int) else f"{value:g}"
+
+
+def _links(inputs: Inputs) -> Iterator[tuple[str, str]]:
+    """Label and address of what a reader may do next, as far as the account and the model have addresses."""
+    page = f"https://{HUGGING_FACE}/{inputs.repo_id}"
+    profiles = [
+        one for one in inputs.curation.accounts if is_web_address(one.profile_url or "") and one.source != "sample"
+    ]
+    yield from ((f"Follow @{one.handle}", str(one.profile_url)) for one in profiles)
+    if inputs.is_on_hugging_face:
+        hosts = [str(urlsplit(str(one.profile_url)).hostname) for one in profiles]
+        for site, begin in dict.fromkeys(_SHARE[host] for host in hosts if host in _SHARE):
+            yield f"Share on {site}", begin + quote(page, safe="")
+        yield "Like this model", page
+        yield "More models made with hub_publisher", f"https://{HUGGING_FACE}/models?other={TAGS[0]}"
+    if PROJECT_URL:
+        yield "Star hub_publisher", PROJECT_URL
+
+
+def _citation(inputs: Inputs) -> str:
+    """BibTeX. The year is left to the reader: no record says when the page was first published."""
+    who, (publisher, name) = identity(inputs.curation.accounts), inputs.repo_id.split("/")
+    base = inputs.training.base_model.hub_id or "a local folder"
+    fields = {
+        "title": f"{who['name']}: a language model fine-tuned on posts of {who['plain_handles']}",
+        "author": publisher,
+        "note": f"Fine-tuned from {base} with hub_publisher {__version__}",
+    }
+    rows = [f"  {field} = {{{{{_bibtex(text)}}}}}" for field, text in fields.items()]
+    rows += [f"  url = {{https://{HUGGING_FACE}/{inputs.repo_id}}}"] if inputs.is_on_hugging_face else []
+    return ",\n".join([f"@misc{{{re.sub('[^A-Za-z0-9]+', '-', name)}", *rows]) + "\n}"
+
+
+def _bibtex(text: str) -> str:
+    """`text` within a field's braces: TeX's special characters escaped, those that have no short escape left out."""
+    return re.sub(r"([&%$#_])", r"\\\1", re.sub(r"[\\{}~^]", "", text))
 
 
 def _reproduce_command(inputs: Inputs) -> str:

@@ -45,7 +45,7 @@ def draw(inputs: Inputs) -> dict[str, Figure]:
 def _pipeline(inputs: Inputs) -> Figure:
     """Posts to model as one goes from the other, after huggingtweets' figure, and what the tracker recorded."""
     curation, training, result = inputs.curation, inputs.training, inputs.evaluation
-    downloaded = formatting.number(sum(account.num_downloaded for account in curation.accounts))
+    read = formatting.number(sum(account.num_downloaded for account in curation.accounts))
     kept = formatting.number(curation.num_train + curation.num_heldout)
     learnt, heldout = formatting.number(curation.num_train), formatting.number(curation.num_heldout)
     steps = formatting.number(training.num_steps, "step")
@@ -53,7 +53,7 @@ def _pipeline(inputs: Inputs) -> Figure:
     base = (training.base_model.hub_id or "a local folder").rpartition("/")[2]
     versions = _versions(inputs)
     boxes = [
-        ("Posts", f"{downloaded} downloaded", versions.get("the posts")),
+        ("Posts", f"{read} read", versions.get("the posts")),
         ("Curate", f"{kept} kept"),
         ("Training data", f"{learnt} + {heldout} held out", versions.get("the training data")),
         ("Base model", base if len(base) <= _MAX_NAME else f"{base[: _MAX_NAME - 1]}…", versions.get("the base model")),
@@ -61,7 +61,7 @@ def _pipeline(inputs: Inputs) -> Figure:
         ("This model", f"perplexity {before} → {after}"),
     ]
     alt = (
-        f"How this model was made: of {downloaded} downloaded posts {kept} were kept and {heldout} of these held out; "
+        f"How this model was made: of {read} posts read {kept} were kept and {heldout} of these held out; "
         f"{base} was fine-tuned on the other {learnt} in {steps}, which took the held-out perplexity from {before} to "
         f"{after}."
     )
@@ -71,8 +71,9 @@ def _pipeline(inputs: Inputs) -> Figure:
 
 
 def _versions(inputs: Inputs) -> dict[str, str]:
-    """What the tracker calls the posts, the training data and the base model, as far as it recorded them."""
-    preprocess, train = inputs.runs.get("preprocess"), inputs.runs.get("train")
+    """What the tracker calls the posts, the training data and the base model, as far as these can be opened."""
+    pages = {job: run for job, run in inputs.runs.items() if run.url}
+    preprocess, train = pages.get("preprocess"), pages.get("train")
     kinds: dict[str, list[str | None]] = {
         "the posts": [*preprocess.inputs.values()] if preprocess else [],
         "the training data": [*preprocess.artifacts.values()] if preprocess else [],
@@ -199,11 +200,11 @@ def _dropped(inputs: Inputs) -> Figure | None:
 
     largest = max(counts, key=lambda label: counts[label])
     alt = (
-        f"Of {formatting.number(total, 'downloaded post')} {formatting.number(kept)} were kept "
+        f"Of {formatting.number(total, 'post')} read {formatting.number(kept)} were kept "
         f"({formatting.percent(kept, total)}); the most frequent reason to drop one: {largest.lower()} "
         f"({formatting.number(counts[largest])})."
     )
-    return Figure(_png("What became of the downloaded posts", paint, 1.2 + 0.32 * len(bars)), alt)
+    return Figure(_png("What became of the posts", paint, 1.2 + 0.32 * len(bars)), alt)
 
 
 def _png(title: str, paint: Callable[[Any], None], height: float) -> bytes:

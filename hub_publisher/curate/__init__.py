@@ -12,7 +12,7 @@ from hub_publisher.system.bars import hidden, tqdm
 from hub_publisher.system.files import sha256_of, write_jsonl
 from hub_publisher.text import languages
 
-FEW_POSTS = 500  # below this a model repeats its posts more than it learns to write like them
+FEW_POSTS = 500  # below this a model learns phrases more than a way of writing
 _MIN_POSTS = 2  # one to train on, one to hold out
 
 
@@ -43,6 +43,9 @@ def curate(config: Config, timeline: Timeline) -> Curation:
         languages=counts,
         first_post_at=min(dates, default=None),
         last_post_at=max(dates, default=None),
+        last_train_post_at=max(
+            (post.created_at for post in kept if post.created_at and post.split == TRAIN), default=None
+        ),
         num_train=len(train),
         num_heldout=len(heldout),
         num_train_characters=sum(train),
@@ -69,7 +72,7 @@ def _notes(sieved: Sieve, num_sampled: int) -> Iterator[str]:
     if sieved.num_cut_back:
         yield f"Posts cut off by the source, kept up to their last whole sentence: {sieved.num_cut_back}."
     if (num_kept := len(sieved.kept)) < FEW_POSTS:
-        yield f"Few posts: {num_kept} were kept; with fewer than {FEW_POSTS} a model tends to repeat them."
+        yield f"Few posts: {num_kept} were kept; {FEW_POSTS} or more make a better model."
     if num_sampled:
         yield f"The languages were estimated from {num_sampled} posts."
 

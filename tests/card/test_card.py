@@ -1,6 +1,6 @@
 """The whole card: against a golden page, the same bytes every time, and nothing in it without a fact behind it.
 
-After a wanted change: UPDATE_GOLDEN=1 pytest tests/test_card.py, and read the difference.
+After a wanted change: UPDATE_GOLDEN=1 pytest tests/card/test_card.py, and read the difference.
 """
 
 import io
@@ -24,6 +24,7 @@ from hub_publisher.card.metadata import build
 from hub_publisher.card.page import context, environment, render_page
 from hub_publisher.errors import CardError
 from hub_publisher.readme import frontmatter
+from hub_publisher.records import Samples
 from tests.helpers import ROOT, TESTS, card_records
 from tests.helpers.markdown_shape import PARSER, shape
 
@@ -120,33 +121,35 @@ def test_links_to_tracked_runs_are_there_or_not_at_all(arguments: tuple[Any, ...
     offline = arguments[6].model_copy(update={"mode": "offline", "runs": {"train": run}})
     for tracking in (offline, None):
         page = page_of(arguments, tracking=tracking)
-        assert "Weights & Biases" not in page
+        assert "Weights & Biases" not in page and "Explore the data" not in page
         assert "wandb" not in page
 
 
 def test_the_first_figure_says_what_the_tracker_recorded(
     arguments: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Versions on a server, beginnings of digests offline, nothing without a tracker; of this base model alone."""
+    """Versions on a server, which the page links; no digest, which it cannot; of this base model alone."""
     monkeypatch.setattr(figures, "_png", lambda *drawing: b"")
-    digest, earlier = "0123456789abcdef0123456789abcdef", {"tide_clerk-train-dataset": "v3", "gpt2": "v9"}
+    earlier = {"tide_clerk-train-dataset": "v3", "gpt2": "v9"}
     for inputs, ending in (
-        ({**earlier, "HuggingFaceTB-SmolLM2-135M": digest}, ", the training data as W&B artifact v3 and the base model "
-         "as W&B artifact 01234567."),
+        ({**earlier, "HuggingFaceTB-SmolLM2-135M": "v1"}, ", the training data as W&B artifact v3 and the base model "
+         "as W&B artifact v1."),
         (earlier, " and the training data as W&B artifact v3."),
     ):  # fmt: skip
         train = arguments[6].runs["train"].model_copy(update={"inputs": inputs})
         tracking = arguments[6].model_copy(update={"runs": {**arguments[6].runs, "train": train}})
         alt = figures.draw(inputs_of(arguments, tracking=tracking))["pipeline"].alt
         assert alt.endswith(f" Recorded: the posts as W&B artifact v0{ending}"), alt
-    assert "Recorded" not in figures.draw(inputs_of(arguments, tracking=None))["pipeline"].alt
+    runs = {job: run.model_copy(update={"url": None}) for job, run in arguments[6].runs.items()}
+    for tracking in (None, arguments[6].model_copy(update={"runs": runs})):
+        assert "W&B" not in figures.draw(inputs_of(arguments, tracking=tracking))["pipeline"].alt
 
 
 def test_a_copied_text_is_withheld_and_counted(arguments: tuple[Any, ...]) -> None:
     page = page_of(arguments)
     assert card_records.COPIED.strip() not in page
     assert page.count("*withheld*") == 1
-    assert "1 of 11 is withheld" in page
+    assert "1 of 11 texts, the base model's included, is withheld" in page
 
 
 def test_no_post_is_on_the_page(arguments: tuple[Any, ...]) -> None:
@@ -183,7 +186,7 @@ def test_a_substituted_base_model_is_said(arguments: tuple[Any, ...]) -> None:
     )
     page = page_of(arguments, training=card_records.training(base_model=base))
     assert "It took the place of openai-community/gpt2, which could not be had" in page
-    assert page.count("The base weights are a 4-bit quantisation.") == 2  # procedure and limitations
+    assert page.count("The base weights are a 4-bit quantisation.") == 1
     assert "BASE_MODEL=smollm2-135m" in page
     assert "BASE_REVISION" not in page  # it is the other model's
 
@@ -207,26 +210,52 @@ def test_two_accounts_have_a_column_each_and_a_sum(arguments: tuple[Any, ...]) -
         in page
     )
     assert "| | @tide\\_clerk | @fog\\_clerk | All |" in page
-    assert "| Posts downloaded | 400 | 100 | 500 |" in page
+    assert "| Posts read | 400 | 100 | 500 |" in page
     assert "| Reposts | −90 | −40 | −130 |" in page
     assert "| Posts kept | 240 | 60 | 300 |" in page
+
+
+def test_a_reader_reads_it_to_the_end(arguments: tuple[Any, ...]) -> None:
+    """What nobody needs to unfold has at most 900 words, also with the bundled sample's four prompts."""
+    account = card_records.account(handle="lampkeeper_bot", source="sample", profile_url=None)
+    told = " said the lamp to the fog and climbed the hundred steps once more before the tide came in again"
+    samples = tuple(Samples(prompt=f"Prompt {n}", tuned=(told,) * 5, base=(told,) * 5) for n in range(4))
+    bundled = page_of(
+        arguments,
+        curation=card_records.curation(arguments[0].run_dir, account),
+        evaluation=card_records.evaluation(samples=samples),
+        endpoint="http://127.0.0.1:8000",
+    )
+    assert bundled.count(told.strip()) == 40 + 4  # the widget's, and each once
+    for page in (bundled, page_of(arguments)):
+        assert len(unfolded(page)) <= 900
+        assert page.count("<details>") == page.count("</details>") >= 8
+
+
+def unfolded(page: str) -> list[str]:
+    """The words that a reader sees before unfolding anything, code and tables included."""
+    body = re.sub("<!--.*?-->|!\\[.*?\\]\\(.*?\\)", "", page.split("\n---\n", 1)[1], flags=re.DOTALL)
+    body = re.sub("<details>\n(<summary>.*?</summary>).*?</details>", r"\1", body, flags=re.DOTALL)
+    body = re.sub(r"\]\(.*?\)|</?\w+>", " ", body)
+    return [word for word in re.split(r"[\s|]+", body) if re.search(r"\w", word)]
 
 
 def test_the_rows_of_the_table_add_up(arguments: tuple[Any, ...]) -> None:
     rows = re.findall(r"^\| [A-Z][^|]+ \| (−?[\d,]+) \|$", page_of(arguments), re.M)
     numbers = [int(row.replace("−", "-").replace(",", "")) for row in rows]
     downloaded, *dropped, kept = numbers[: numbers.index(240) + 1]
-    assert len(dropped) == 8
+    assert len(dropped) == 6
+    assert "no post dropped for it: others' words, quoted by hand; said before, nearly the same." in page_of(arguments)
     assert downloaded + sum(dropped) == kept == 240
 
 
 def test_a_model_that_is_no_better_says_so(arguments: tuple[Any, ...]) -> None:
     page = page_of(arguments, evaluation=card_records.evaluation(tuned=card_records.metrics(5.2)))
-    assert "Fine-tuning did not lower the perplexity of posts it had not seen: 151 before, 181 after." in page
-    assert "| Loss (nats per token) | 5.020 (4.910 to 5.140) | 5.200 (5.090 to 5.320) | \\+3.6 % |" in page
-    assert "the training did not help" in page
+    assert page.count("The training did not help: of 24 posts that it has never seen") == 1
+    assert "| Loss (nats per token) | 5.020 | 5.200 | \\+3.6 % |" in page
+    assert "| Loss (nats per token) | 4.910 to 5.140 | 5.090 to 5.320 |" in page
     page = page_of(arguments, evaluation=card_records.evaluation(tuned=card_records.metrics(5.02)))
-    assert "Fine-tuning did not lower" in page and "the training did not help" in page
+    assert "The training did not help" in page
 
 
 def test_every_python_block_compiles_and_names_the_repository(arguments: tuple[Any, ...]) -> None:
@@ -280,12 +309,16 @@ def luminance(colour: str) -> float:
 def test_what_has_nothing_to_show_is_left_out(arguments: tuple[Any, ...]) -> None:
     run_dir = arguments[0].run_dir
     account = card_records.account(num_downloaded=240, dropped={"reposts": 0}, avatar_file=None)
-    curation = card_records.curation(run_dir, account, first_post_at=None, last_post_at=None, languages={"und": 240})
+    curation = card_records.curation(
+        run_dir, account, first_post_at=None, last_post_at=None, last_train_post_at=None, languages={"und": 240}
+    )
     training = card_records.training(log=(), evals=(), stopped_early=False)
     given = (*arguments[:2], curation, training, *arguments[4:])
     card_records.render(*given)
     page = (run_dir / "model" / "README.md").read_text()
-    assert not re.search(r"dropped\.png|loss\.png|avatar\.png|<summary>Training log|\| Language|^language:", page, re.M)
+    assert not re.search(
+        r"dropped\.png|loss\.png|avatar\.png|<summary>Training log|\| Language|The last post|^language:", page, re.M
+    )
     assert "\n\n\n" not in page
     assert not re.search("TODO|None|Undefined|More [Ii]nformation", page)
 

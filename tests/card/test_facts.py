@@ -1,11 +1,13 @@
 """What the page says of other records than the golden ones: every sentence with its fact, none without."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub_publisher.card import facts
 from hub_publisher.config import DEFAULTS, HYPERPARAMETERS
 from hub_publisher.records import Samples
 from tests.card.test_card import inputs_of, page_of
@@ -55,26 +57,34 @@ def test_rare_languages_share_a_row(arguments: tuple[Any, ...]) -> None:
 
 
 def test_few_posts_are_a_limitation(arguments: tuple[Any, ...]) -> None:
-    assert "\n- It saw 999 posts in training. With so few," in with_curation(arguments, num_train=999)
-    assert "With so few" not in with_curation(arguments, num_train=1000)
-    rest = "The held-out figures rest on 199 posts (611 tokens);"
+    assert "\n- It learned from few posts:" in with_curation(arguments, num_train=999)
+    assert "from few posts" not in with_curation(arguments, num_train=1000)
+    rest = "The held-out figures rest on few posts;"
     assert rest in with_evaluation(arguments, tuned=records.metrics(3.91, num_posts=199))
     assert "figures rest on" not in with_evaluation(arguments, tuned=records.metrics(3.91, num_posts=200))
 
 
 def test_posts_without_times_are_said_to_be(arguments: tuple[Any, ...]) -> None:
-    page = with_curation(arguments, split_by="hash", first_post_at=None, last_post_at=None)
-    assert "\nThe held-out posts were chosen by a hash of their text.\n" in page
+    page = with_curation(arguments, split_by="hash", first_post_at=None, last_post_at=None, last_train_post_at=None)
     assert "\nThey were chosen by a hash of their text, because not all posts came with a time.\n" in page
     assert "\n- The held-out posts are from the same days as the training posts," in page
-    assert not any(said in page for said in ("the newest", "The last post it saw", "The kept posts are from"))
+    assert not any(said in page for said in ("the newest", "The last post it learned from", "The kept posts are from"))
 
 
 def test_cut_posts_are_counted(arguments: tuple[Any, ...]) -> None:
     assert "\n- 1 post longer than 512 tokens was cut," in with_training(arguments, num_cut_posts=1)
     page = with_training(arguments, num_cut_posts=3, hyperparameters={})
     assert "\n- 3 posts longer than the limit in tokens were cut," in page
-    assert "### Hyperparameters\n\n### Framework" in page
+    assert "Hyperparameter" not in page
+
+
+def test_the_last_post_it_learned_from_is_none_that_was_held_out(arguments: tuple[Any, ...]) -> None:
+    newest = max(post.created_at for post in records.posts() if post.split == "train")
+    page = page_of(arguments)
+    assert f"\n- The last post it learned from is of {newest:%Y-%m-%d};" in page
+    assert f"to {arguments[2].last_post_at:%Y-%m-%d}." in page and arguments[2].last_post_at > newest
+    early = arguments[2].model_dump(exclude={"last_train_post_at"})
+    assert "The last post" not in page_of(arguments, curation=type(arguments[2])(**early))
 
 
 def test_what_was_never_caught_repeating_may_still(arguments: tuple[Any, ...]) -> None:
@@ -87,23 +97,80 @@ def test_what_was_never_caught_repeating_may_still(arguments: tuple[Any, ...]) -
         }
     )
     page = with_evaluation(arguments, memorisation=clean)
-    assert "\n- None of 100 texts drawn from it repeated 8 words in a row of a post it learned from;" in page
-    assert "It can recite" not in page
+    assert "\nNone of 100 texts that it wrote repeat 8 or more words in a row of a post it learned from; other" in page
+    assert "tends to" not in page and "habits explain" not in page
     assert "words that stand in no training post | 55 % | 84 % | 50 % |\n" in page
     assert "| Distinct-1 | 0.320 | 0.379 |  |\n" in page
-    assert "an excess of \\+1.0 percentage points" in page
+    page = with_evaluation(arguments, memorisation=measured.model_copy(update={"excess": 0.01}))
+    assert "learned from:\n1.0 in a hundred more than chance and the account's habits explain." in page
 
 
 def test_settings_that_are_not_there_are_not_spoken_of(arguments: tuple[Any, ...]) -> None:
-    assert "It writes posts: texts end after" not in with_evaluation(arguments, sampling={"do_sample": True})
+    assert "Its texts end after" not in with_evaluation(arguments, sampling={"do_sample": True})
 
 
 def test_one_prompt_has_one_seed(arguments: tuple[Any, ...]) -> None:
     alone = (Samples(prompt=" \n", tuned=(" a", " b"), base=()),)
     page = with_evaluation(arguments, samples=alone)
-    assert "The first 2 texts of seed 42, none picked," in page
-    assert "### (no prompt)\n\n| | This model | Base model |\n| --- | --- | --- |\n| 1 | a |  |\n| 2 | b |  |\n" in page
-    assert "withheld, because" not in page
+    assert "the same prompts, settings and seed, 42. Each" in page
+    assert "> <strong>(no prompt)</strong> a\n\n> <strong>(no prompt)</strong> b\n\n" in page
+    assert "withheld for" not in page
+
+
+def test_six_texts_are_shown_and_every_other_one_is_folded_once(arguments: tuple[Any, ...]) -> None:
+    """In turn, so that each prompt has its say; a text withheld keeps its place, none is moved up for it."""
+    groups = tuple(
+        Samples(prompt=name, tuned=tuple(f" {name}{n}t" for n in range(5)), base=(f"{name}0b", "")) for name in "uvwx"
+    )
+    groups = (groups[0].model_copy(update={"tuned": (None, *groups[0].tuned[1:])}), *groups[1:])
+    shown, _, folded = with_evaluation(arguments, samples=groups).split("## Samples")[1].partition("<details>")
+    assert re.findall(r"^> <strong>(.)</strong> (.*)$", shown, re.M) == [
+        ("u", "*withheld*"), ("v", "v0t"), ("w", "w0t"), ("x", "x0t"), ("u", "u1t"), ("v", "v1t"),
+    ]  # fmt: skip
+    listed = folded.partition("</details>")[0]
+    assert re.findall(r"^- (.*)$", listed, re.M)[:5] == ["u2t", "u3t", "u4t", "u0b", "(nothing)"]
+    assert all(listed.count(f"{name}{n}t") == (name in "wx" or n > 1) for name in "uvwx" for n in range(1, 5))
+
+
+def test_links_lead_where_the_account_is(arguments: tuple[Any, ...]) -> None:
+    page = page_of(arguments)
+    assert (
+        "[Follow @tide\\_clerk](https://x.com/tide_clerk) · [Share on X](https://x.com/intent/post?url=https%3A" in page
+    )
+    assert "[Like this model](https://huggingface.co/huggingtweets/tide_clerk)" in page
+    blue = records.account(profile_url="https://bsky.app/profile/tide.example")
+    page = page_of(arguments, curation=records.curation(arguments[0].run_dir, blue))
+    assert "[Share on Bluesky](https://bsky.app/intent/compose?text=https%3A" in page and "x.com" not in page
+    for changes in ({"profile_url": None}, {"profile_url": "javascript:alert(1)"}, {"source": "sample"}):
+        alone = records.curation(arguments[0].run_dir, records.account(**changes))
+        page = page_of(arguments, curation=alone, endpoint="http://127.0.0.1:8000")
+        assert not any(said in page for said in ("Follow", "Share on", "Like this", "Star "))
+
+
+def test_the_project_is_linked_once_it_has_an_address(
+    arguments: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "made with hub\\_publisher 0" in page_of(arguments)
+    monkeypatch.setattr(facts, "PROJECT_URL", "https://tide.example/hub")
+    page = page_of(arguments)
+    assert "made with [hub\\_publisher](https://tide.example/hub) 0" in page
+    assert "[Star hub\\_publisher](https://tide.example/hub)" in page
+
+
+def test_the_citation_is_bibtex_whatever_the_name(arguments: tuple[Any, ...]) -> None:
+    account = records.account(display_name="A}, b = {\\x & 5 %")
+    page = page_of(arguments, curation=records.curation(arguments[0].run_dir, account))
+    block = page.split("```bibtex\n")[1].split("\n```")[0]
+    assert "  title = {{A, b = x \\& 5 \\%: a language model fine-tuned on posts of @tide\\_clerk}},\n" in block
+    assert block.count("{") == block.count("}") and block.startswith("@misc{tide-clerk,\n")
+    assert "  url = {https://huggingface.co/huggingtweets/tide_clerk}\n}" in block
+    assert "url = " not in page_of(arguments, endpoint="http://127.0.0.1:8000").split("```bibtex")[1]
+
+
+def test_the_data_can_be_explored_where_it_is(arguments: tuple[Any, ...]) -> None:
+    page = page_of(arguments, config=replace(arguments[0], dataset="tide/posts"))
+    assert "[Explore the data set](https://huggingface.co/datasets/tide/posts)." in page
+    assert f"[Explore the data]({records.PREPROCESS_LINK}/artifacts), as far as" in page
 
 
 def test_energy_is_shown_where_it_was_measured(arguments: tuple[Any, ...]) -> None:
@@ -119,9 +186,7 @@ def test_energy_is_shown_where_it_was_measured(arguments: tuple[Any, ...]) -> No
 
 def test_hyperparameters_are_told_apart_from_defaults(arguments: tuple[Any, ...]) -> None:
     page = with_training(arguments, hyperparameters={"packing": True, "seed": 7, "weight_decay": 0.0})
-    own, default = page.split("### Hyperparameters")[1].split("### Framework")[0].split("<details>")
-    assert "| `packing` | True |\n| `seed` | 7 |\n" in own
-    assert "| `weight_decay` | 0 |\n" in default
+    assert "| `packing` | True |  |\n| `seed` | 7 |  |\n| `weight_decay` | 0 | default |\n" in page
 
 
 def test_no_hyperparameter_says_where_something_lies() -> None:
@@ -178,7 +243,7 @@ def test_the_note_on_a_type_stands_where_the_code_names_one(arguments: tuple[Any
 
 
 def test_a_withheld_text_is_told_from_one_never_drawn(arguments: tuple[Any, ...]) -> None:
-    facts = inputs_of(arguments).evaluation.samples
-    assert "1 of 11 is withheld, because\nit repeats" in page_of(arguments)
-    twice = (facts[0].model_copy(update={"base": (None, "", "")}), facts[1])
-    assert "2 of 10 are withheld, because\nthey repeat" in with_evaluation(arguments, samples=twice)
+    groups = inputs_of(arguments).evaluation.samples
+    assert "1 of 11 texts, the base model's included, is withheld" in page_of(arguments)
+    twice = (groups[0].model_copy(update={"base": (None, "", "")}), groups[1])
+    assert "2 of 10 texts, the base model's included, are withheld" in with_evaluation(arguments, samples=twice)

@@ -37,7 +37,7 @@ def test_a_part_in_place_of_ours(inputs: Inputs, tmp_path: Path) -> None:
     (tmp_path / "parts" / "card").mkdir(parents=True)
     (tmp_path / "parts" / "card" / "how.md.jinja").write_text("## How\n\nBy night.\n")
     made = render_page(context(inputs, {}), tmp_path / "parts")[0]
-    assert "## How\n\nBy night." in made and "## How does it work?" not in made and "## Evaluation" in made
+    assert "## How\n\nBy night." in made and "## How was it made?" not in made and "## How good is it?" in made
     assert template_hashes(tmp_path / "parts") != template_hashes()
     assert template_hashes(tmp_path / "parts").keys() == template_hashes().keys()
 

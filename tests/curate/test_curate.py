@@ -136,12 +136,10 @@ def test_the_record_says_what_lies_on_disk(tmp_path):
     assert account.dropped == {**dict.fromkeys(REASONS, 0), "reposts": 1, "too_short": 1}
     assert (account.num_downloaded, account.num_kept, account.bio, account.source) == (82, 80, "Lamps", "files")
     assert (curation.first_post_at, curation.last_post_at) == (posts[0].created_at, posts[79].created_at)
+    assert curation.last_train_post_at == posts[71].created_at  # the newest tenth is held out
     assert curation.num_train_characters + curation.num_heldout_characters == sum(len(one.text) for one in posts[:80])
     assert not curation.may_share_texts
-    assert curation.notes == (
-        "Read twice.",
-        "Few posts: 80 were kept; with fewer than 500 a model tends to repeat them.",
-    )
+    assert curation.notes == ("Read twice.", "Few posts: 80 were kept; 500 or more make a better model.")
 
 
 def test_posts_that_were_cut_back_are_counted_in_a_note_and_a_headline_about_the_account_is_kept(tmp_path):

@@ -93,6 +93,7 @@ def curation(run_dir: Path, *accounts: Account, **changes: Any) -> Curation:
         "languages": {"en": 231, "und": 9},
         "first_post_at": kept[0].created_at,
         "last_post_at": kept[-1].created_at,
+        "last_train_post_at": train[-1].created_at,
         "num_train": len(train),
         "num_heldout": len(heldout),
         "num_train_characters": sum(len(post.text) for post in train),

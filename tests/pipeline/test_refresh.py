@@ -46,7 +46,7 @@ def test_a_new_contact_and_template_reach_the_page_and_hold(card: PublishedCard,
         refresh(config, card.target(proxy.url, config))
         assert proxy.num_bytes < 200_000  # the weights, 400 kB, were neither read nor sent
     page = card.read()
-    assert "Write to [https" in page and "## In short" in page and "## How does it work?" not in page
+    assert "Write to [https" in page and "## In short" in page and "## How was it made?" not in page
     assert "figures/pipeline.png" not in page and "A word of mine." in page
     assert card.commits()[0] == "Render the card again"
     found = card.verify(templates=folder.parent)
@@ -54,7 +54,7 @@ def test_a_new_contact_and_template_reach_the_page_and_hold(card: PublishedCard,
 
 
 def test_edits_inside_stop_it_or_become_a_pull_request(card: PublishedCard) -> None:
-    card.edit("## Memorisation", "## Recitation")
+    card.edit("## How much does it copy?", "## Recitation")
     with pytest.raises(HubError, match="was edited inside what hub_publisher writes"):
         again(card, contact="https://tide.example")
     assert again(card, create_pr=True, contact="https://tide.example").pull_request
