@@ -108,6 +108,12 @@ class Config:
     temperature: float = _option(1.0, "Sampling temperature.", decides="evaluate")
     top_p: float = _option(0.95, "Share of the probability mass that sampling draws from.", decides="evaluate")
 
+    show_all: bool = _option(
+        False,
+        "Show samples with slurs, sexual words or personal data too; copies never.",
+        decides="evaluate snippet loadback",
+    )
+
     contact: str | None = _option(None, "Where people ask for removal: an https:// or e-mail address.", decides="card")
     dataset: str | None = _option(None, "Id of the posts' data set, where it is on the Hub.", decides="card")
     template: Path | None = _option(None, "Jinja template of the card, or a folder with parts of it.", used_by="card")

