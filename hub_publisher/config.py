@@ -127,6 +127,12 @@ class Config:
     temperature: float = _option(1.0, "Sampling temperature.", decides="evaluate")
     top_p: float = _option(0.95, "Share of the probability mass that sampling draws from.", decides="evaluate")
 
+    show_all: bool = _option(
+        False,
+        "Show samples with slurs, sexual words or personal data too; copies never.",
+        decides="evaluate snippet loadback",
+    )
+
     contact: str | None = _option(
         None, "Where people ask for removal: an https:// or e-mail address.", decides="card", group="Model card"
     )

@@ -1,17 +1,12 @@
-"""The nouns that the stages hand over, in pipeline order; those of whole stages name their file.
-
-A stage makes a record of what it found out. The pipeline's runner adds what it was made from and what it left on disk,
-and writes it last: a record that is there, fits and is whole means that its stage is done.
-"""
+"""The nouns that the stages hand over, in pipeline order; those of whole stages name their file."""
 
 from datetime import datetime
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-POSTS = "posts.jsonl"
+POSTS, TIMELINE = "posts.jsonl", "timeline.jsonl"
 MODEL_DIR = "model"
-TIMELINE = "timeline.jsonl"
 
 
 class _Record(BaseModel):
@@ -27,7 +22,7 @@ class Output(_Record):
 
 
 class StageRecord(_Record):
-    """What a finished stage leaves. The three fields here are the runner's, a stage does not set them."""
+    """What a finished stage leaves. The three fields here are the runner's, who writes it last; no stage sets them."""
 
     file: ClassVar[str]  # under runs/<name>/
     fingerprint: str = ""  # of its settings, of what it read and of its version
@@ -133,11 +128,6 @@ class BaseModelInfo(_Record):
     substituted_for: str | None = None  # the id that could not be had, when another model took its place
     notes: tuple[str, ...] = ()  # e.g. that the weights come from a 4-bit quantisation
 
-    @property
-    def artifact_name(self) -> str:
-        """What a tracker calls it: its id or description, without slashes and spaces."""
-        return (self.hub_id or self.requested).replace("/", "-").replace(" ", "-")
-
 
 class LogPoint(_Record):
     """One optimizer step of the training log."""
@@ -236,8 +226,17 @@ class Memorisation(_Record):
     excess: float  # share of copies among the tuned model's texts minus the larger of the controls' shares
 
 
+class Check(_Record):
+    """What texts were checked with before they were shown, and what was found. Copies are withheld in any case."""
+
+    found: dict[str, int]  # "copies", "language", "personal_data" -> texts, each counted once, for the first of them
+    word_list: str  # its name and version
+    languages: tuple[str, ...]  # of the words looked for
+    show_all: bool  # texts are shown for all their language and personal data
+
+
 class Samples(_Record):
-    """Continuations of one prompt, without it, the first of their seed. None is one withheld: it repeats a post."""
+    """Continuations of one prompt, without it, the first of their seed. None is one withheld."""
 
     prompt: str
     tuned: tuple[str | None, ...]
@@ -253,6 +252,7 @@ class Evaluation(StageRecord):
     comparison: Comparison
     memorisation: Memorisation
     samples: tuple[Samples, ...]
+    check: Check | None = None  # of the samples; None in records of before it, when copies alone were withheld
     sampling: dict[str, Any]  # temperature, top_p, max_new_tokens, do_sample: what generation_config.json holds too
     seed: int  # of the first prompt's samples; each further prompt has the next
     eval_seconds: float
@@ -263,7 +263,8 @@ class Snippet(StageRecord):
 
     file = "snippet.json"
     code: str
-    printed: tuple[str | None, ...]  # what each print() wrote; None is a text withheld, because it repeats a post
+    printed: tuple[str | None, ...]  # what each print() wrote; None is a text withheld
+    check: Check | None = None  # of what was printed
     stderr: str  # anything besides; empty when it was silent
     seconds: float
 
@@ -295,6 +296,6 @@ class LoadBack(StageRecord):
 
     file = "loadback.json"
     prompt: str
-    texts: tuple[str, ...]  # prompt included, as the pipeline returns them
+    texts: tuple[str | None, ...]  # prompt included, as the pipeline returns them; None is one withheld
     stderr: str  # anything the pipeline printed besides; empty when it was silent
     seconds: float

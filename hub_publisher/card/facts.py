@@ -17,8 +17,8 @@ from hub_publisher.config import BUNDLED_BASE_MODEL, DEFAULTS, HUGGING_FACE
 from hub_publisher.readme.escape import NAME_LIMIT, TEXT_LIMIT, Safe, is_web_address, link, shorten, visible
 from hub_publisher.readme.hub_rules import LANGUAGES
 from hub_publisher.records import Account, Samples
+from hub_publisher.text import WITHHELD
 
-_WITHHELD_OUTPUT = "(withheld: it repeats a post)"
 _ORIGINS = {
     "x_archive": "read from an X data archive, which X gives to the owner of an account only",
     "files": "read from a file of posts",
@@ -47,12 +47,13 @@ _SHARE = {
 
 def derive(inputs: Inputs) -> dict[str, Any]:
     """Everything that the templates see besides the inputs themselves and the figures."""
-    curation, printed = inputs.curation, inputs.snippet.printed
+    curation, printed, check = inputs.curation, inputs.snippet.printed, inputs.evaluation.check
     return {
         "version": __version__,
         "identity": identity(curation.accounts),
-        "printed": "\n".join(_WITHHELD_OUTPUT if text is None else shorten(text, TEXT_LIMIT) for text in printed),
+        "printed": "\n".join(WITHHELD if text is None else shorten(text, TEXT_LIMIT) for text in printed),
         "samples": _samples(inputs.evaluation.samples),
+        "checked_languages": [LANGUAGES.get(code, code) for code in check.languages] if check else [],
         "post_counts": post_counts(curation.accounts),
         "languages": _languages(curation.languages),
         "main_languages": [

@@ -13,6 +13,7 @@ from typing import Any
 from hub_publisher.card import formatting
 from hub_publisher.card.facts import post_counts
 from hub_publisher.card.inputs import Inputs
+from hub_publisher.tracking.records import artifact_name
 
 FOLDER = "figures"
 # Each has a contrast of at least 4:1 with #ffffff and with #0b0f19, the Hub's dark background.
@@ -78,7 +79,7 @@ def _versions(inputs: Inputs) -> dict[str, str]:
         "the posts": [*preprocess.inputs.values()] if preprocess else [],
         "the training data": [*preprocess.artifacts.values()] if preprocess else [],
         # The run may name another one that stood in for it before.
-        "the base model": [train.inputs.get(inputs.training.base_model.artifact_name)] if train else [],
+        "the base model": [train.inputs.get(artifact_name(inputs.training.base_model))] if train else [],
     }
     return {name: f"W&B artifact {kind[0][:_MAX_DIGEST]}" for name, kind in kinds.items() if kind and kind[0]}
 

@@ -14,7 +14,7 @@ from hub_publisher.records import MODEL_DIR, POSTS, KeptPost, Snippet
 from hub_publisher.system.files import read_jsonl
 from hub_publisher.system.hardware import multiplies_bfloat16
 from hub_publisher.system.isolated_process import ProcessError, run_python
-from hub_publisher.text.copying import copies
+from hub_publisher.text import showing
 
 NUM_POSTS = 3
 PROMPT_LIMIT = 200  # characters, so that the line stays one that a reader reads
@@ -48,7 +48,7 @@ def code(config: Config, repo_id: str) -> str:
 
 
 def run_snippet(config: Config, repo_id: str) -> Snippet:
-    """Run the card's code on the model in model/ and keep what it prints; what repeats a post is withheld.
+    """Run the card's code on the model in model/ and keep what it prints, without what is withheld.
 
     Raises PublisherError with what the process said when the code fails.
     """
@@ -66,6 +66,5 @@ def run_snippet(config: Config, repo_id: str) -> Snippet:
             "Run the same command again. If that ends likewise, make the model again: "
             f"hub-publisher publish {config.handle} --force finetune",
         ) from error
-    copied = copies((post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost)), said.answer)
-    printed = tuple(None if text in copied else text for text in said.answer)
-    return Snippet(code=lines, printed=printed, stderr=said.complaints, seconds=said.seconds)
+    printed, check = showing.check(said.answer, read_jsonl(config.run_dir / POSTS, KeptPost), config.show_all)
+    return Snippet(code=lines, printed=tuple(printed), check=check, stderr=said.complaints, seconds=said.seconds)

@@ -14,6 +14,7 @@ from hub_publisher.cli.group import main, say, show
 from hub_publisher.cli.options import create_pr_option, flags, json_option, options
 from hub_publisher.config import DEFAULTS, FIELD_NAMES, Config
 from hub_publisher.errors import PublisherError
+from hub_publisher.text import WITHHELD
 
 
 @main.command()
@@ -44,7 +45,7 @@ def publish(as_json: bool, dry_run: bool, force: str | None, no_push: bool, **pa
         return
     click.echo(f"\nFive posts by {result.receipt.repo_id}, loaded back from the Hub:\n")
     for text in result.loadback.texts:
-        click.echo("  - " + text.replace("\n", "\n    "))
+        click.echo("  - " + (text or WITHHELD).replace("\n", "\n    "))
     click.echo(f"\n{result.receipt.url}")
     look = "`hub-publisher serve` opens that page; " if result.receipt.is_local else ""
     say(f"\nNext: {look}`hub-publisher generate {config.handle} --prompt {config.prompts[0]!r}` writes.")

@@ -12,11 +12,10 @@ from hub_publisher.cli.group import main, say, show
 from hub_publisher.cli.options import create_pr_option, options
 from hub_publisher.config import Config, taken_by
 from hub_publisher.errors import UsageError
+from hub_publisher.text import WITHHELD
 
 if TYPE_CHECKING:  # --help answers at once
     from hub_publisher.records import Curation, Evaluation, StageRecord, Timeline, Training
-
-WITHHELD = "(withheld: it repeats a post)"
 
 
 def _do(name: str, params: dict[str, Any], create_pr: bool = False, yes: bool = True) -> "tuple[Config, StageRecord]":
@@ -82,7 +81,7 @@ _command("snippet", "Run the card's Python on the model, as it will be published
 _command(
     "loadback",
     "Load the published model by its id in a new process -> loadback.json.",
-    lambda record: list(record.texts),
+    lambda record: [text or WITHHELD for text in record.texts],
 )
 
 

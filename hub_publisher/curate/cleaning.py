@@ -5,8 +5,8 @@ import unicodedata
 from typing import NamedTuple
 
 from hub_publisher.curate.links import cut_links, mark_listed_links
-from hub_publisher.curate.masking import mask_emails, mask_phone_numbers, neutralise_special_tokens
 from hub_publisher.text.characters import unescape
+from hub_publisher.text.masking import mask_emails, mask_phone_numbers, neutralise_special_tokens
 
 
 class Cleaned(NamedTuple):

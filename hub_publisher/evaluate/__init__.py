@@ -5,6 +5,7 @@ import math
 import random
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +20,7 @@ from hub_publisher.model.base_model import load_on_device
 from hub_publisher.records import (
     MODEL_DIR,
     POSTS,
+    Check,
     Comparison,
     Evaluation,
     Interval,
@@ -30,7 +32,7 @@ from hub_publisher.records import (
 )
 from hub_publisher.system.bars import hidden, tqdm
 from hub_publisher.system.files import read_jsonl
-from hub_publisher.text import copying
+from hub_publisher.text import copying, showing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast as FastTokenizer
@@ -52,7 +54,7 @@ def evaluate(config: Config, training: Training, base_path: Path) -> Evaluation:
     """Measure both models on the same held-out posts and let both go on from the same prompts.
 
     Both read the published tokenizer and compute in the same number format, so that nothing but the weights differs.
-    The samples are the first of their seed; none is picked. One that copies a post, train or held-out, is withheld.
+    The samples are the first of their seed; none is picked. What text/showing.py does not let pass is withheld.
     """
     from transformers import PreTrainedTokenizerFast
 
@@ -65,12 +67,14 @@ def evaluate(config: Config, training: Training, base_path: Path) -> Evaluation:
     losses, tuned = _one_model(config, model_dir, tokenizer, heldout, sampling, "fine-tuned")
     base_losses, base = _one_model(config, base_path, tokenizer, heldout, sampling, "base")
     tuned_metrics, base_metrics, comparison = compare(losses, base_losses, config.seed)
+    samples, check = _shown(config, tuned, base)
     return Evaluation(
         base=base_metrics,
         tuned=tuned_metrics,
         comparison=comparison,
         memorisation=_memorisation(config, tuned, base, heldout),
-        samples=_shown(config, tuned, base),
+        samples=samples,
+        check=check,
         sampling=sampling,
         seed=config.seed,
         eval_seconds=time.monotonic() - started,
@@ -88,7 +92,11 @@ def check_prompts(config: Config) -> None:
 
 def _posts(config: Config, *splits: str) -> Iterator[str]:
     """The texts of the kept posts, of these splits alone when some are named."""
-    return (post.text for post in read_jsonl(config.run_dir / POSTS, KeptPost) if post.split in splits or not splits)
+    return (post.text for post in _kept(config) if post.split in splits or not splits)
+
+
+def _kept(config: Config) -> Iterator[KeptPost]:
+    return read_jsonl(config.run_dir / POSTS, KeptPost)
 
 
 def _one_model(
@@ -177,17 +185,19 @@ def _by_turns(prompts: tuple[str, ...], written: list[list[str]]) -> list[Text]:
     return [Text(*pair) for texts in zip(*written, strict=True) for pair in zip(prompts, texts, strict=True)]
 
 
-def _shown(config: Config, tuned: list[list[str]], base: list[list[str]]) -> tuple[Samples, ...]:
-    """The first samples of every prompt, with None in the place of one that copies a post."""
-    groups = list(zip(config.prompts, tuned, base, strict=True))
-    shown = slice(config.num_samples)
-    texts = [prompt + text for prompt, ours, theirs in groups for text in (*ours[shown], *theirs[shown])]
-    copied = copying.copies(_posts(config), texts)
-
-    def without_copies(prompt: str, written: list[str]) -> tuple[str | None, ...]:
-        return tuple(None if prompt + text in copied else text for text in written[shown])
-
+def _shown(config: Config, tuned: list[list[str]], base: list[list[str]]) -> tuple[tuple[Samples, ...], Check]:
+    """The first samples of every prompt, with None in the place of one that is not to be shown."""
+    drawn = [
+        (prompt, text)
+        for prompt, *written in zip(config.prompts, tuned, base, strict=True)
+        for texts in written
+        for text in texts[: config.num_samples]
+    ]
+    checked, check = showing.check([prompt + text for prompt, text in drawn], _kept(config), config.show_all)
+    shown = (None if whole is None else text for (_, text), whole in zip(drawn, checked, strict=True))
     return tuple(
-        Samples(prompt=prompt, tuned=without_copies(prompt, ours), base=without_copies(prompt, theirs))
-        for prompt, ours, theirs in groups
-    )
+        Samples(
+            prompt=prompt, tuned=tuple(islice(shown, config.num_samples)), base=tuple(islice(shown, config.num_samples))
+        )
+        for prompt in config.prompts
+    ), check

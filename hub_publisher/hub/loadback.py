@@ -8,9 +8,11 @@ import json
 
 from hub_publisher.config import Config
 from hub_publisher.errors import HubError
-from hub_publisher.records import LoadBack, Receipt
+from hub_publisher.records import POSTS, KeptPost, LoadBack, Receipt
+from hub_publisher.system.files import read_jsonl
 from hub_publisher.system.hardware import multiplies_bfloat16
 from hub_publisher.system.isolated_process import ProcessError, run_python
+from hub_publisher.text import showing
 
 NUM_POSTS = 5
 
@@ -25,7 +27,7 @@ print(json.dumps([row["generated_text"] for row in generator(prompt, num_return_
 
 
 def load_back(config: Config, receipt: Receipt, token: str | None) -> LoadBack:
-    """Load the model by its Hub id in another process and let it write five posts.
+    """Load the model by its Hub id in another process and let it write five posts, checked as samples are.
 
     Raises HubError with what that process said when it cannot.
     """
@@ -44,5 +46,5 @@ def load_back(config: Config, receipt: Receipt, token: str | None) -> LoadBack:
             f"{receipt.repo_id} was published, but loading it back {error}",
             "Run the same command again; it goes on from here.",
         ) from error
-    texts = tuple(said.answer)
-    return LoadBack(prompt=config.prompts[0], texts=texts, stderr=said.complaints, seconds=said.seconds)
+    texts, _ = showing.check(said.answer, read_jsonl(config.run_dir / POSTS, KeptPost), config.show_all)
+    return LoadBack(prompt=config.prompts[0], texts=tuple(texts), stderr=said.complaints, seconds=said.seconds)

@@ -23,6 +23,7 @@ from hub_publisher.records import (
     Timeline,
     Training,
 )
+from hub_publisher.text import showing
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,12 @@ STAGES = (
     Stage(
         "evaluate", Evaluation, (f"curate:{POSTS}", "finetune"), (f"{MODEL_DIR}/generation_config.json",),
         lambda job: evaluate.evaluate(job.config, job.get(Training), job.base.path),
-        state=lambda job: evaluate.METHOD,
+        state=lambda job: (evaluate.METHOD, showing.method()),
     ),
     Stage(
         "snippet", Snippet, ("finetune", "evaluate"), (),
         lambda job: snippet.run_snippet(job.config, job.target.repo_id),
-        state=lambda job: snippet.code(job.config, job.target.repo_id), needs_target=True,
+        state=lambda job: (snippet.code(job.config, job.target.repo_id), showing.method()), needs_target=True,
     ),
     Stage(
         "card", Card, ("curate", "finetune", "evaluate", "snippet"), card.LEAVES, _card,
@@ -134,7 +135,7 @@ STAGES = (
     Stage(
         "loadback", LoadBack, ("push",), (),
         lambda job: loadback.load_back(job.config, job.get(Receipt), job.target.hub.token),
-        state=lambda job: (job.get(Receipt).commit, job.config.prompts[0]), needs_target=True,
+        state=lambda job: (job.get(Receipt).commit, job.config.prompts[0], showing.method()), needs_target=True,
     ),
 )  # fmt: skip
 BY_NAME = {stage.name: stage for stage in STAGES}

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from hub_publisher.config import Config
+from hub_publisher.records import BaseModelInfo
 from hub_publisher.system.files import fingerprint, read_record, write_record
 
 TRACKING = "tracking.json"
@@ -79,3 +80,8 @@ def public(value: Any) -> Any:
     if isinstance(value, Path) or (isinstance(value, str) and Path(value).expanduser().exists()):
         return "a local path"
     return value if value is None or isinstance(value, str | int | float | list | tuple | dict) else str(value)
+
+
+def artifact_name(base: BaseModelInfo) -> str:
+    """What a tracker calls the base model: its id or description, without slashes and spaces."""
+    return (base.hub_id or base.requested).replace("/", "-").replace(" ", "-")

@@ -27,8 +27,9 @@ from hub_publisher.records import (
     Training,
 )
 from hub_publisher.system.files import fingerprint, read_jsonl
+from hub_publisher.text import WITHHELD
 from hub_publisher.tracking.artifacts import Artifact, Report
-from hub_publisher.tracking.records import Tracking
+from hub_publisher.tracking.records import Tracking, artifact_name
 
 FULL, IDS, NONE = "full", "ids", "none"
 _HELD = {
@@ -36,7 +37,6 @@ _HELD = {
     IDS: "the ids of the posts, and which were trained on, no text",
     NONE: "counts and a hash, neither text nor id",
 }
-_WITHHELD = "(withheld: it repeats a post)"
 
 
 def describe_datasets(tracking: Tracking, may_share_texts: bool) -> str:
@@ -123,9 +123,9 @@ def _pretrained_model(base: BaseModelInfo) -> Artifact:
     """The base model by its address on the Hub, at its revision where that is known; a local folder by its facts."""
     facts = base.model_dump(exclude={"notes"}, exclude_none=True)
     if base.hub_id is None:
-        return Artifact(base.artifact_name, "pretrained-model", facts, {"model.json": _lines([facts])})
+        return Artifact(artifact_name(base), "pretrained-model", facts, {"model.json": _lines([facts])})
     address = f"https://huggingface.co/{base.hub_id}" + (f"/tree/{base.revision}" if base.revision else "")
-    return Artifact(base.artifact_name, "pretrained-model", facts, references={"model": address})
+    return Artifact(artifact_name(base), "pretrained-model", facts, references={"model": address})
 
 
 def _outputs(config: Config, training: Training, receipt: Receipt) -> list[Artifact]:
@@ -191,7 +191,7 @@ def _scalars(prefix: str, record: BaseModel) -> dict[str, Any]:
 def _sample_rows(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     """Prompt, what the tuned model made of it, what the base model did."""
     return [
-        (samples.prompt, _WITHHELD if tuned is None else tuned, _WITHHELD if base is None else base)
+        (samples.prompt, WITHHELD if tuned is None else tuned, WITHHELD if base is None else base)
         for samples in evaluation.samples
         for tuned, base in zip(samples.tuned, samples.base, strict=False)
     ]

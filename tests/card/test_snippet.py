@@ -68,6 +68,15 @@ def test_the_same_texts_come_again_and_what_repeats_a_post_is_withheld(tried: Tr
     assert (again[0], again[2]) == (printed[0], printed[2])
 
 
+def test_what_is_printed_is_checked(tried: Tried, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["My dream is a boat.", "My dream is shit.", "My dream: keeper@lamp.example"]
+    monkeypatch.setattr(snippet, "run_python", lambda *_: isolated_process.Said(texts, "", 1.0))
+    made = snippet.run_snippet(tried.config, "a/b")
+    assert made.printed == (texts[0], None, None)
+    assert made.check and made.check.found == {"copies": 0, "language": 1, "personal_data": 1}
+    assert snippet.run_snippet(replace(tried.config, show_all=True), "a/b").printed == tuple(texts)
+
+
 def test_code_that_does_not_run_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = Config(handle="tide_clerk", runs_dir=tmp_path)
     config.run_dir.mkdir()

@@ -12,8 +12,8 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from hub_publisher.curate.cleaning import clean
-from hub_publisher.curate.masking import mask_phone_numbers
 from hub_publisher.curate.sentences import whole_sentences
+from hub_publisher.text.masking import mask_phone_numbers
 
 SPECIAL_TOKENS = [
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|eot_id|>", "<|begin_of_text|>", "<s>", "</s>", "<pad>", "<unk>",

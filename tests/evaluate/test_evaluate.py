@@ -17,7 +17,7 @@ from hub_publisher.errors import UsageError
 from hub_publisher.evaluate import bootstrap
 from hub_publisher.model import dataset, generation, loss
 from hub_publisher.model.base_model import load_model
-from hub_publisher.records import POSTS, Curation, Evaluation, Interval, KeptPost, Metrics, Training
+from hub_publisher.records import POSTS, Check, Curation, Evaluation, Interval, KeptPost, Metrics, Samples, Training
 from hub_publisher.system.files import read_jsonl, sha256_of, write_jsonl
 from hub_publisher.text.copying import COPY_WORDS, copies
 from tests.helpers import card_records
@@ -236,6 +236,9 @@ def test_a_model_that_recites_is_caught(
     assert measured.tuned.novelty[3] < 0.5 < measured.base.novelty[3] and measured.heldout.novelty[3] == 1
     assert measured.num_words == sum(len(post.split()) for post in HELDOUT)
 
+    assert found.check
+    withheld = [text for group in found.samples for text in (*group.tuned, *group.base)].count(None)
+    assert sum(found.check.found.values()) == found.check.found["copies"] == withheld > 0
     assert [group.prompt for group in found.samples] == list(PROMPTS)
     shown = [text for group in found.samples for text in group.tuned]
     assert {len(group.tuned) for group in found.samples} == {len(group.base) for group in found.samples} == {2}
@@ -288,3 +291,29 @@ def test_a_prompt_that_repeats_a_post_is_refused(tmp_path: Path) -> None:
         evaluate.check_prompts(Config(handle="x", runs_dir=tmp_path, prompts=(HELDOUT[0],)))
     assert caught.value.message == f"The prompt {HELDOUT[0][:100]!r} repeats a post, and no post is published."
     assert caught.value.remedy == "Choose another, or only its first words, with --prompts."
+
+
+DRAWN = [[" keeps a list", " ass", " mails keeper@lamp.example"], [" is lit", " is out", " is shit"]]
+
+
+def checked(folder: Path, **settings: bool) -> tuple[Config, tuple[Samples, ...], Check]:
+    """What is shown of samples drawn by hand, two of each prompt."""
+    config = Config(handle="x", runs_dir=folder, prompts=("The keeper", "The lamp"), num_samples=2, **settings)
+    with_posts(config, HELDOUT)
+    return config, *evaluate._shown(config, DRAWN, [[f"{text} again" for text in drawn] for drawn in DRAWN])
+
+
+def test_words_on_the_list_are_withheld_of_both_models(tmp_path: Path) -> None:
+    _, shown, check = checked(tmp_path)
+    assert [group.tuned for group in shown] == [(" keeps a list", None), (" is lit", " is out")]
+    assert [group.base for group in shown] == [(" keeps a list again", None), (" is lit again", " is out again")]
+    assert check.found == {"copies": 0, "language": 2, "personal_data": 0}  # of those to be shown; the rest only counts
+
+
+def test_show_all_shows_them_and_measures_the_same(tmp_path: Path) -> None:
+    config, shown, check = checked(tmp_path, show_all=True)
+    assert [group.tuned for group in shown] == [(" keeps a list", " ass"), (" is lit", " is out")]
+    assert check.show_all and check.found["language"] == 2
+    some = replace(config, show_all=False)
+    measured = [evaluate._memorisation(each, DRAWN, DRAWN, HELDOUT) for each in (config, some)]
+    assert measured[0] == measured[1] and measured[0].tuned.num_texts == 6

