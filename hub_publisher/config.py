@@ -6,8 +6,9 @@ builds one Config. From Python, `Config(handle="lampkeeper_bot")` is enough.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, field, fields
+from itertools import accumulate
 from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
@@ -52,13 +53,9 @@ class Config:
     )
     from_path: Path | None = _option(None, "File of posts: .jsonl, .json, .csv, .parquet or .txt.", used_by="fetch")
     text_column: str | None = _option(None, "Column of the text, where its name does not tell.", decides="fetch")
-    display_name: str | None = _option(
-        None, "Name on the card [default: the source's, or the handle].", decides="fetch"
-    )
+    display_name: str | None = _option(None, "Name on the card [default: the source's].", decides="fetch")
     profile_url: str | None = _option(None, "Web address of the account [default: the source's].", decides="fetch")
-    avatar: Path | None = _option(
-        None, "Picture of the account: a PNG or JPEG [default: the source's].", used_by="fetch"
-    )
+    avatar: Path | None = _option(None, "Picture of it: a PNG or JPEG [default: the source's].", used_by="fetch")
 
     hub: str = _option(
         "auto",
@@ -128,9 +125,7 @@ class Config:
     top_p: float = _option(0.95, "Share of the probability mass that sampling draws from.", decides="evaluate")
 
     show_all: bool = _option(
-        False,
-        "Show samples with slurs, sexual words or personal data too; copies never.",
-        decides="evaluate snippet loadback",
+        False, "Show texts with slurs, sexual words or personal data too.", decides="evaluate snippet loadback"
     )
 
     contact: str | None = _option(
@@ -227,6 +222,13 @@ def check_repo_name(name: str, what: str) -> None:
         )
 
 
+_CHOICES = {
+    "dtype": "bfloat16, float32",
+    "wandb": "auto, online, offline, disabled",
+    "dataset_artifact": "full, ids, none",
+}
+
+
 def _check_names(config: Config) -> None:
     check_repo_name(config.name, "repository name")
     if config.namespace is not None:
@@ -238,14 +240,10 @@ def _check_names(config: Config) -> None:
             f"--hub {config.hub!r} is neither local, huggingface.co nor a URL.",
             "Try --hub local or --hub huggingface.co",
         )
-    for name, choices in (
-        ("dtype", ("bfloat16", "float32")),
-        ("wandb", ("auto", "online", "offline", "disabled")),
-        ("dataset_artifact", ("full", "ids", "none")),
-    ):
-        if getattr(config, name) not in choices:
+    for name, choices in _CHOICES.items():
+        if getattr(config, name) not in choices.split(", "):
             flag = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag} {getattr(config, name)!r} is not one of {', '.join(choices)}.")
+            raise UsageError(f"{flag} {getattr(config, name)!r} is not one of {choices}.")
     if config.contact is not None and not _CONTACT.fullmatch(config.contact):
         raise UsageError(
             f"--contact {config.contact[:100]!r} is no address that people can write to.",
@@ -294,12 +292,9 @@ def taken_by(stage: str) -> tuple[str, ...]:
     )
 
 
-def _groups() -> Iterator[tuple[str, str]]:
-    group = ""
-    for setting in fields(Config):
-        group = setting.metadata["group"] or group
-        yield setting.name, group
-
-
-GROUPS = dict(_groups())  # setting -> its group of --help
+# setting -> its group of --help: its own, or that of the setting before it
+_titles: Iterable[str] = accumulate(
+    (setting.metadata["group"] for setting in fields(Config)), lambda before, own: own or before
+)
+GROUPS = dict(zip(DEFAULTS, _titles, strict=True))
 HYPERPARAMETERS = tuple(name for name in deciding("finetune") if not name.startswith("base_"))

@@ -5,8 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-POSTS, TIMELINE = "posts.jsonl", "timeline.jsonl"
-MODEL_DIR = "model"
+POSTS, TIMELINE, MODEL_DIR = "posts.jsonl", "timeline.jsonl", "model"
 
 
 class _Record(BaseModel):

@@ -60,7 +60,7 @@ def test_commands_of_the_documents_are_understood(line: str, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     _, name, *words = shlex.split(line)
     context = main.commands[name].make_context(name, words)
-    settings = {key: value for key, value in context.params.items() if key in FIELD_NAMES}
+    settings = {key: value for key, value in context.params.items() if key in FIELD_NAMES and value is not None}
     if settings.get("handle"):
         Config(**settings)
 

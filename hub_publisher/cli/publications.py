@@ -72,7 +72,10 @@ def inspect(as_json: bool, show: str | None, **params: Any) -> None:
 @options("hub_dir", "repo_name", "runs_dir")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete(as_json: bool, yes: bool, hub_dir: Path, **params: Any) -> None:
-    """Remove the folder of HANDLE's publication from this machine. What is on a Hub stays there."""
+    """Remove the folder of HANDLE's publication from this machine.
+
+    What is on a Hub stays there.
+    """
     from hub_publisher.pipeline import publications
 
     config = Config(**params)

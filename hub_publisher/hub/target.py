@@ -65,9 +65,9 @@ def open_hub(config: Config) -> Iterator[HubClient]:
         yield HubClient(where, find_token())
         return
     # A proxy that the network needs must not be asked for the server in the next process. Clients read one of the two.
-    for name in ("no_proxy", "NO_PROXY"):
-        said = os.environ.get(name) or os.environ.get(name.swapcase())
-        os.environ[name] = ",".join(filter(None, [said, "127.0.0.1", "localhost"]))
+    said = [os.environ.get("no_proxy", ""), os.environ.get("NO_PROXY", ""), "127.0.0.1,localhost"]
+    hosts = ",".join(filter(None, dict.fromkeys(",".join(said).split(","))))
+    os.environ |= {"no_proxy": hosts, "NO_PROXY": hosts}
     with localhub.start(config.hub_dir) as hub:
         yield HubClient(hub.url, hub.token)
 

@@ -1,10 +1,12 @@
 """Requests in, responses out: routes on the raw path, and what is refused before a handler runs."""
 
+import asyncio
 import errno
 import logging
 import re
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import unquote
 
@@ -24,6 +26,7 @@ from hub_publisher.localhub.xet import XorbStore
 log = logging.getLogger(__name__)
 
 JSON_LIMIT = 16 * 2**20  # bytes; the largest legitimate one is a batch of thousands of file names
+REFUSED_SECONDS = 2.0  # for the rest of a body that nobody wants
 PAGE_SIZE = 1000  # entries of a listing
 MAX_TARGET = 8192  # bytes of a path with its query
 
@@ -176,6 +179,17 @@ async def read_body(request: Request, limit: int) -> bytes:
     return bytes(body)
 
 
+async def throw_away(request: Request) -> None:
+    """Take in what is left of a refused body, within bounds: who is still sending when it is closed sees no answer."""
+    left = JSON_LIMIT
+    with suppress(ClientDisconnect, TimeoutError, RuntimeError):  # RuntimeError: it is read already
+        async with asyncio.timeout(REFUSED_SECONDS):
+            async for piece in request.stream():
+                left -= len(piece)
+                if left < 0:
+                    return
+
+
 def raw_path(request: Request) -> str:
     """Return the path as it came, nothing in it decoded."""
     return request.scope.get("raw_path", b"").split(b"?")[0].decode("latin-1")
@@ -227,6 +241,7 @@ class App:
         except ClientDisconnect:
             return
         except Refusal as refusal:
+            await throw_away(request)
             response = self.show_refusal(request, refusal)
         except Exception as error:  # noqa: BLE001 - the edge of the server: one bad request must not end it
             response = self.show_refusal(request, as_refusal(error))

@@ -261,3 +261,10 @@ def test_whatever_a_client_sends_comes_back_in_a_short_header(hub: localhub.Loca
     body = json.dumps({"name": "x" * 200_000, "organization": "safety"})
     status, headers, _ = call(hub, "POST", "/api/repos/create", body, auth="yes")
     assert status == 400 and len(headers["x-error-message"]) == 1000
+
+
+def test_who_is_refused_while_sending_still_sees_why(hub: localhub.LocalHub) -> None:
+    """A connection that is closed with bytes unread is reset, and the answer is lost with it."""
+    for _ in range(20):
+        status, _, reply = call(hub, "POST", "/api/models/safety/none/commit/main", b"x" * 2**20)
+        assert status == 401 and b"Invalid username or password" in reply

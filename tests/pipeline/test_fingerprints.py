@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from hub_publisher.config import DEFAULTS, Config, deciding
 from hub_publisher.pipeline.runner import Runner
@@ -23,6 +24,8 @@ def test_the_settings_name_stages_of_the_table() -> None:
 OTHER = {
     "handle": "Lampkeeper_Bot",
     "text_column": "words",
+    "display_name": "Somebody",
+    "profile_url": "https://tide.example/@somebody",
     "hub": "local",
     "namespace": "somebody",
     "repo_name": "another",
@@ -64,6 +67,7 @@ OTHER = {
 BY_STATE = {
     "archive": {"fetch"},
     "from_path": {"fetch"},
+    "avatar": {"fetch"},
     "template": {"card"},
     "eval_results": {"card"},
     "prompts": {"snippet", "loadback"},
@@ -80,6 +84,9 @@ def other(name: str, folder: Path) -> object:
         "template": ("model_card.md.jinja", "# {{ identity.name }}\n"),
         "eval_results": ("results.yaml", "[]\n"),
     }
+    if name == "avatar":
+        Image.new("RGB", (8, 8)).save(folder / "avatar.png")
+        return folder / "avatar.png"
     file, content = contents[name]
     (folder / file).write_text(content)
     return folder / file
