@@ -21,7 +21,7 @@ class Refusal(Exception):
         self.message = message
         self.body = {"error": message, **(extra or {})}
         # A header is one short line of Latin-1: whatever a client put into the message must not become a second one.
-        text = re.sub(r"[\x00-\x1f]+", " ", message[:1000]).encode("latin-1", "replace").decode("latin-1")
+        text = re.sub(r"[\x00-\x1f\x7f]+", " ", message[:1000]).strip().encode("latin-1", "replace").decode("latin-1")
         self.headers = {"X-Error-Message": text, **(headers or {})}
         if code:
             self.headers["X-Error-Code"] = code

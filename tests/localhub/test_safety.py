@@ -264,7 +264,15 @@ def test_whatever_a_client_sends_comes_back_in_a_short_header(hub: localhub.Loca
 
 
 def test_who_is_refused_while_sending_still_sees_why(hub: localhub.LocalHub) -> None:
-    """A connection that is closed with bytes unread is reset, and the answer is lost with it."""
+    """A connection that is closed with bytes unread may be reset, and the answer be lost with it."""
     for _ in range(20):
         status, _, reply = call(hub, "POST", "/api/models/safety/none/commit/main", b"x" * 2**20)
         assert status == 401 and b"Invalid username or password" in reply
+
+
+@pytest.mark.parametrize("tag", ["", " ", "\t", "a\x7f", "\x85", "\u2028", "x\r\ny: z"])
+def test_no_word_of_a_client_breaks_the_header_that_repeats_it(hub: localhub.LocalHub, tag: str) -> None:
+    HfApi(endpoint=hub.url, token=hub.token).create_repo("safety/words", exist_ok=True)
+    status, headers, _ = call(hub, "POST", "/api/models/safety/words/tag/main", json.dumps({"tag": tag}), auth="yes")
+    assert status == 400 and headers["x-error-message"].startswith("Invalid reference for a tag:")
+    assert "y" not in headers
