@@ -26,6 +26,7 @@ class _Command(click.Command):
     """A command whose options stand in the groups of their settings; what it does is said in one whole sentence."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in their groups."""
         sections: dict[str, list[tuple[str, str]]] = {"Options": []}
         for parameter in self.get_params(context):
             if isinstance(parameter, click.Option) and (row := parameter.get_help_record(context)):
@@ -44,6 +45,7 @@ class _Group(click.Group):
     command_class = _Command
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **kwargs: Any) -> Any:
+        """Run the command; an expected failure is one message on stderr and an exit code."""
         if not sys.stderr.isatty():  # read when the libraries are imported, so set before they are
             os.environ.setdefault("TQDM_DISABLE", "1")
             os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
@@ -58,6 +60,7 @@ class _Group(click.Group):
             sys.exit(failure.exit_code)
 
     def invoke(self, context: click.Context) -> Any:
+        """Run the command; Ctrl-C ends it with 130 and a word on how to go on."""
         try:
             return super().invoke(context)
         except KeyboardInterrupt:
